@@ -1,0 +1,169 @@
+//! Collections: what a resource is made of and how it refers to others.
+
+use crate::Attribute;
+use serde::{Deserialize, Serialize};
+
+/// A kind of resource, owned by one plugin, kept in one table.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Collection {
+    /// Plural, with underscores: `security_groups`. Unique in a server unless
+    /// `private`; a private one is unique in its plugin.
+    pub name: String,
+    /// Singular: `security_group`.
+    pub member: String,
+    /// No URL reaches it; only its plugin does.
+    pub private: bool,
+    /// Listed by `GET /v2.0/` (Neutron lists only its core resources there).
+    pub core: bool,
+    /// What the URL starts with after `/v2.0/`, e.g. `vpn`; empty for none.
+    pub path_prefix: String,
+    /// Set for a child collection: `/v2.0/gadgets/{gadget_id}/parts`.
+    pub parent: Option<Parent>,
+    /// Attributes, in the order in which they are shown.
+    pub attributes: Vec<Attribute>,
+    /// Attributes that are unique together.
+    pub keys: Vec<Key>,
+    /// Attributes (by name) indexed together.
+    pub indexes: Vec<Vec<String>>,
+    /// Attributes that hold the id of a row of another collection.
+    pub references: Vec<Reference>,
+    /// Attributes the host answers by the same query that reads the row.
+    pub derived: Vec<Derived>,
+    /// Attributes the plugin computes when a row is shown, a page at a time.
+    pub computed: Vec<Attribute>,
+    /// `PUT /v2.0/COLLECTION/{id}/ACTION`.
+    pub actions: Vec<Action>,
+    /// Class name of the error for an unknown id, where it is not the member
+    /// in camel case followed by `NotFound`.
+    pub not_found: Option<String>,
+}
+
+impl Collection {
+    /// The attribute of that name, if it is declared.
+    pub fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attributes.iter().find(|a| a.name == name)
+    }
+
+    /// The last part of the collection's URL: `_` becomes `-`.
+    pub fn path(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// The member in camel case: `SecurityGroup`.
+    pub fn class(&self) -> String {
+        self.member
+            .split('_')
+            .map(|word| {
+                let mut letters = word.chars();
+                letters.next().map_or(String::new(), |first| {
+                    first.to_uppercase().collect::<String>() + letters.as_str()
+                })
+            })
+            .collect()
+    }
+
+    /// Class name of the error for an unknown id.
+    pub fn not_found_type(&self) -> String {
+        self.not_found.clone().unwrap_or_else(|| format!("{}NotFound", self.class()))
+    }
+}
+
+/// The collection a child collection hangs under.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Parent {
+    /// The parent collection's name; of the same plugin.
+    pub collection: String,
+    /// The attribute of the child that holds the parent's id; it is taken from
+    /// the URL and must be declared as a reference.
+    pub attribute: String,
+}
+
+/// A unique key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Key {
+    /// How a violation names it, e.g. `mac_address`.
+    pub name: String,
+    /// Attributes; rows in which one is null never collide.
+    pub attributes: Vec<String>,
+}
+
+/// A foreign key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reference {
+    /// The attribute that holds the id.
+    pub attribute: String,
+    /// The collection referred to.
+    pub collection: String,
+    /// What happens when the row referred to is deleted.
+    pub on_delete: OnDelete,
+}
+
+/// What a deletion does to rows that refer to the deleted one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDelete {
+    /// It is refused.
+    #[default]
+    Restrict,
+    /// They are deleted too.
+    Cascade,
+}
+
+/// An attribute the host answers in the query that reads the row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Derived {
+    /// The attribute's name, e.g. `subnets`.
+    pub name: String,
+    /// How it is found.
+    pub from: DerivedFrom,
+}
+
+/// Sources of derived attributes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DerivedFrom {
+    /// The list of ids of rows of `collection` whose `attribute` is this row's
+    /// id, in the order of their creation.
+    Referring {
+        /// The referring collection; of the same plugin.
+        collection: String,
+        /// Its reference attribute.
+        attribute: String,
+    },
+    /// An attribute of the row that this row's `reference` names.
+    Parent {
+        /// A reference attribute of this collection.
+        reference: String,
+        /// The attribute of the row referred to.
+        attribute: String,
+    },
+}
+
+/// Something a resource can be told to do.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Action {
+    /// Last part of the URL.
+    pub name: String,
+    /// Whether it runs as a unit of work (PUT) or only reads (GET).
+    pub writes: bool,
+}
+
+/// What is done to a collection; also what can be granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// Show and list.
+    Get,
+    /// Create.
+    Create,
+    /// Update.
+    Update,
+    /// Delete.
+    Delete,
+}
