@@ -17,7 +17,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<()> {
 
 /// Builds the `hadron` binary.
 fn host(workspace: &Workspace) -> Result<()> {
-    let step = say::step("building the host (the first time takes some minutes)");
+    let step = say::step("building the host");
     // `--workspace` though one program is built: features of dependencies are
     // then those of the tests' build, and wasmtime is compiled once for both.
     say::run(workspace.cargo().args(["build", "--release", "--quiet", "--workspace", "--bin", "hadron"]))?;

@@ -74,6 +74,9 @@ impl WasmTarget {
             }
         };
         command.args(["build", "--release", "--target", TARGET, "--target-dir"]).arg(target_folder);
+        // The standard library's debug information is 2 MB a component; function
+        // names, which traps are told with, stay.
+        command.env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
         if let WasmTarget::Debian(linker) = self {
             command
                 .args(["-Z", "build-std=std,panic_abort"])

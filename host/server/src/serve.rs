@@ -66,11 +66,12 @@ async fn serve(config: Config, began: Instant) -> Result<(), Failure> {
     banner::print(&config, address, &runtime.plugins(), loading, began.elapsed());
     info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
 
-    let requests = tokio::spawn(api.serve(stop.clone(), Duration::from_millis(config.drain_ms)));
+    let drain = Duration::from_millis(config.drain_ms);
+    let requests = tokio::spawn(api.serve(stop.clone(), drain));
     told_to_stop(requests, stop).await;
 
     let _ = control.await;
-    runtime.shutdown().await;
+    runtime.shutdown(drain).await;
     store.close().await;
     info!("stopped");
     drop(folder);

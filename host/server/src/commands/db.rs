@@ -11,6 +11,7 @@ use hadron_bus::Bus;
 use hadron_runtime::Runtime;
 use hadron_store::{EntryFilter, Store};
 use serde::Serialize;
+use std::time::Duration;
 
 /// Opens the configured database.
 pub(crate) fn run(command: DbCommand) -> Result<(), Failure> {
@@ -88,7 +89,7 @@ async fn migrate(config: &Config, dry_run: bool) -> Result<String, Failure> {
     runtime.load(config.plugins()).await.map_err(failed)?;
     let _ = dry_run;
     let plugins = runtime.plugins();
-    runtime.shutdown().await;
+    runtime.shutdown(Duration::ZERO).await;
     store.close().await;
     Ok(format!("{} has the tables of {} plugins", config.shown_database(), plugins.plugins.len()))
 }

@@ -174,6 +174,10 @@ fn show(plugin: &PluginView) -> String {
         ("kind", plugin.kind.clone()),
         ("state", plugin.state.clone()),
         ("reason", plugin.reason.clone().unwrap_or_default()),
+        (
+            "comes from",
+            if plugin.origin == "added" { "hadron plugin add" } else { "the configuration" }.to_owned(),
+        ),
         ("sha256", plugin.sha256.clone()),
         ("contract", manifest.contract.clone()),
         ("waiting", plugin.pending.map(|n| format!("{n} journal entries")).unwrap_or_default()),
@@ -194,8 +198,10 @@ fn show(plugin: &PluginView) -> String {
         ("extensions", lines(manifest.extensions.iter().map(|e| e.alias.clone()).collect())),
         ("hooks", lines(manifest.hooks.clone())),
         ("asks for", lines(wants)),
+        ("granted", lines(members(plugin.grants.as_ref()))),
+        ("config", lines(members(plugin.config.as_ref()))),
         (
-            "config",
+            "reads",
             lines(
                 manifest
                     .config
@@ -205,6 +211,19 @@ fn show(plugin: &PluginView) -> String {
             ),
         ),
     ])
+}
+
+/// `name = value` of an object's members that say something.
+fn members(object: Option<&Value>) -> Vec<String> {
+    let says = |value: &Value| match value {
+        Value::Null => false,
+        Value::Bool(set) => *set,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        _ => true,
+    };
+    let members = object.and_then(Value::as_object).into_iter().flatten();
+    members.filter(|(_, value)| says(value)).map(|(name, value)| format!("{name} = {value}")).collect()
 }
 
 #[cfg(test)]

@@ -23,12 +23,20 @@ pub(crate) struct PluginView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
     pub(crate) sha256: String,
+    /// `configured`, or `added` by an operator.
+    pub(crate) origin: String,
     /// Entries of the journal that wait for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) pending: Option<u64>,
-    /// Everything it declares; in the answer about one plugin.
+    /// Everything it declares; this and the next in the answer about one plugin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) manifest: Option<Value>,
+    /// What it was granted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) grants: Option<Value>,
+    /// Its configuration, defaults included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) config: Option<Value>,
 }
 
 /// All plugins.
@@ -49,17 +57,21 @@ impl PluginView {
             PluginState::Refused(reason) => ("refused", Some(reason)),
         };
         let manifest = &plugin.manifest;
-        let kind = serde_json::to_value(plugin.kind).ok();
+        let word =
+            |value: Option<Value>| value.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
         PluginView {
             name: manifest.name.clone(),
             version: manifest.version.clone(),
             description: manifest.description.clone(),
-            kind: kind.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned(),
+            kind: word(serde_json::to_value(plugin.kind).ok()),
             state: state.to_owned(),
             reason,
             sha256: plugin.sha256.clone(),
+            origin: word(serde_json::to_value(plugin.origin).ok()),
             pending,
             manifest: whole.then(|| serde_json::to_value(&**manifest).ok()).flatten(),
+            grants: whole.then(|| serde_json::to_value(plugin.grants()).ok()).flatten(),
+            config: whole.then(|| Value::Object(plugin.config().clone())),
         }
     }
 }
