@@ -105,9 +105,9 @@ pub(crate) async fn attempt(
     match first.new.target.as_str() {
         MESSAGES => message(core, first),
         UNDO => undo(core, first).await,
-        target => match core.set.load().plugin(target).cloned() {
+        target => match core.set.load().recipient(target).cloned() {
             Some(plugin) => call(core, request_id, &plugin, group, instances).await,
-            None => Delivered::Later(format!("plugin '{target}' is not loaded")),
+            None => Delivered::Later(format!("plugin '{target}' is not loaded, or disabled")),
         },
     }
 }
