@@ -4,6 +4,7 @@
 use crate::bindings::mechanism::exports::hadron::ml2::mechanism::{Outcome as HookOutcome, Report};
 use crate::bindings::types::{Change, Error, Operation};
 use crate::bindings::{exported, ml2};
+use crate::failpoint;
 use crate::instance::Instance;
 use crate::limits::Spent;
 use crate::plugins::Plugin;
@@ -187,6 +188,7 @@ async fn call(
             ));
         }
     };
+    failpoint::hit(failpoint::DURING_DELIVERY);
     match outcome {
         Outcome::Done(reports) => finish(core, plugin, group, reports).await,
         Outcome::Later => Delivered::Later(format!("plugin '{}' will do it later", plugin.manifest.name)),
