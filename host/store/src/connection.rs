@@ -8,7 +8,8 @@ use futures::stream::BoxStream;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous};
 use sqlx::{
-    Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _, SqliteConnection,
+    Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _,
+    SqliteConnection,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,7 +43,10 @@ impl Connector {
             Location::Sqlite(path) => {
                 if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
                     tokio::fs::create_dir_all(folder).await.map_err(|error| {
-                        StoreError::Unavailable(format!("cannot make the folder '{}': {error}", folder.display()))
+                        StoreError::Unavailable(format!(
+                            "cannot make the folder '{}': {error}",
+                            folder.display()
+                        ))
                     })?;
                 }
                 let options = SqliteConnectOptions::new()
@@ -57,8 +61,9 @@ impl Connector {
                 Options::Sqlite(Box::new(options))
             }
             Location::Postgres(url) => {
-                let options: PgConnectOptions =
-                    url.parse().map_err(|error| StoreError::Invalid(format!("the database's URL: {error}")))?;
+                let options: PgConnectOptions = url
+                    .parse()
+                    .map_err(|error| StoreError::Invalid(format!("the database's URL: {error}")))?;
                 let options = options
                     .application_name("hadron")
                     // What is acknowledged is on stable storage, whatever the
