@@ -1,23 +1,48 @@
 //! The component runtime: what turns `.wasm` files into resources with rules.
 //!
-//! (Skeleton of the public face; the parts are written beside it.)
+//! `engine`, `cache`, `linker` and `component` make a plugin of a file;
+//! `registry` keeps the set of them; `request`, `unit` and `operations` are the
+//! path of a write; `capabilities` is what plugins may ask for on it; `journal`
+//! and `background` are what happens after the commit.
 #![deny(unsafe_code)]
 
+mod background;
+mod bindings;
+mod breaker;
+mod cache;
+mod capabilities;
+mod component;
+mod convert;
+mod engine;
+mod failpoint;
+mod instance;
+mod journal;
+mod limits;
+mod linker;
+mod operations;
 mod plugins;
 mod refusal;
+mod registry;
+mod request;
+mod state;
+mod unit;
 
-pub use plugins::{Plugin, PluginKind, PluginSet, PluginState};
+pub use plugins::{Origin, Plugin, PluginKind, PluginSet, PluginState};
 pub use refusal::{Refusal, Status};
 
+use arc_swap::ArcSwap;
+use futures::future::BoxFuture;
 use hadron_bus::Bus;
 use hadron_manifest::HttpGrant;
-use hadron_store::{CollectionId, Store};
+use hadron_store::{CollectionId, Predicate, Row, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 /// Who asks: made by authentication, checked by policy, shown to plugins.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -60,8 +85,7 @@ pub struct Settings {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PluginConfig {
-    /// The component's file; a name without a folder is looked up in the
-    /// folder of plugins, with `.wasm` added.
+    /// The component's file.
     pub path: PathBuf,
     /// What the operator grants.
     pub grants: Grants,
@@ -87,46 +111,155 @@ pub struct Grants {
     pub memory_mib: Option<u32>,
 }
 
+/// Which rows a caller may do something to; the API's policy.
+pub trait RowPolicy: Send + Sync {
+    /// The rows of the collection to which the caller may do that.
+    fn rows(&self, caller: &Caller, collection: &CollectionId, verb: hadron_manifest::Verb) -> Predicate;
+}
+
+/// The parts of a runtime that its modules share.
+struct Core {
+    settings: Settings,
+    engine: wasmtime::Engine,
+    linkers: linker::Linkers,
+    cache: cache::Cache,
+    store: Store,
+    bus: Bus,
+    /// For guests' requests.
+    http: reqwest::Client,
+    /// The plugins now.
+    set: ArcSwap<PluginSet>,
+    /// Held while the set is changed.
+    changing: tokio::sync::Mutex<()>,
+    /// Tells of each change of the set.
+    changes: tokio::sync::watch::Sender<u64>,
+    /// Units at the same time: taken before BEGIN, so that nothing waits for a
+    /// second slot while it holds a first.
+    admission: tokio::sync::Semaphore,
+    /// Mixed into units' random seeds.
+    secret: [u8; 32],
+    /// Wakes the journal's worker.
+    wake: tokio::sync::Notify,
+    /// Everything that goes on.
+    tasks: TaskTracker,
+    policy: OnceLock<Arc<dyn RowPolicy>>,
+}
+
+impl Core {
+    /// Rows to which a caller may do that: by the API's policy, and without
+    /// one an administrator's all, anybody else's own project's.
+    fn rows(&self, caller: &Caller, collection: &CollectionId, verb: hadron_manifest::Verb) -> Predicate {
+        match self.policy.get() {
+            Some(policy) => policy.rows(caller, collection, verb),
+            None if caller.is_admin => Predicate::always(),
+            None => Predicate::equal("project_id", &caller.project_id),
+        }
+    }
+}
+
 /// The runtime. Cheap to clone.
 #[derive(Clone)]
-pub struct Runtime {}
+pub struct Runtime {
+    core: Arc<Core>,
+    background: Arc<parking_lot::Mutex<tokio::task::JoinSet<()>>>,
+}
 
 impl Runtime {
     /// Makes the engine. No plugin is loaded yet.
     pub async fn new(settings: Settings, store: Store, bus: Bus) -> Result<Runtime, Refusal> {
-        let _ = (settings, store, bus);
-        todo!()
+        let failed = |what: &str, error: &dyn std::fmt::Display| {
+            Refusal::new(Status::Internal, "RuntimeError", format!("{what}: {error}"))
+        };
+        let (engine, allocation) =
+            engine::engine(settings.units).map_err(|e| failed("the component engine cannot be made", &e))?;
+        tracing::debug!(allocation, units = settings.units, "component engine ready");
+        let core = Core {
+            linkers: linker::Linkers::new(&engine)
+                .map_err(|e| failed("the capabilities cannot be linked", &e))?,
+            cache: cache::Cache::open(&settings.cache, &engine)
+                .map_err(|e| failed("the cache of compiled plugins cannot be used", &e))?,
+            http: capabilities::http::client().map_err(|e| failed("no HTTP client for plugins", &e))?,
+            set: ArcSwap::default(),
+            changing: tokio::sync::Mutex::default(),
+            changes: tokio::sync::watch::Sender::new(0),
+            admission: tokio::sync::Semaphore::new(settings.units.max(1) as usize),
+            secret: rand::random(),
+            wake: tokio::sync::Notify::new(),
+            tasks: TaskTracker::new(),
+            policy: OnceLock::new(),
+            engine,
+            store,
+            bus,
+            settings,
+        };
+        Ok(Runtime { core: Arc::new(core), background: Arc::default() })
     }
 
     /// Loads plugins in this order (of drivers: the order in which they are
     /// asked), then those that were added by `add` earlier. One bad file stops
-    /// nothing: it is reported in the plugin's state.
+    /// nothing: it is reported in the set's `refused`.
     pub async fn load(&self, plugins: Vec<PluginConfig>) -> Result<(), Refusal> {
-        let _ = plugins;
-        todo!()
+        registry::load(&self.core, plugins).await
     }
 
     /// The plugins loaded now. Changes show in the next call.
     pub fn plugins(&self) -> Arc<PluginSet> {
-        todo!()
+        self.core.set.load_full()
     }
 
     /// The store, for reads.
     pub fn store(&self) -> &Store {
-        todo!()
+        &self.core.store
+    }
+
+    /// Sets the policy for what plugins do to each other's resources with a
+    /// caller's rights; once.
+    pub fn set_policy(&self, policy: Arc<dyn RowPolicy>) {
+        if self.core.policy.set(policy).is_err() {
+            tracing::error!("the policy is set already");
+        }
+    }
+
+    /// Runs on a task of its own, so that a client that hangs up cancels
+    /// nothing half-way.
+    async fn detached<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        self.core.tasks.spawn(work.in_current_span()).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a request ended in a panic");
+            Err(Refusal::new(
+                Status::Internal,
+                "HTTPInternalServerError",
+                "Request Failed: internal server error while processing your request.",
+            ))
+        })
     }
 
     /// Creates resources, all or none, and makes the first attempt of what
-    /// follows the commit. Bodies are validated, defaults filled in; attributes
-    /// of extenders are among them. Answers the rows as a show would.
+    /// follows the commit. Bodies are validated; attributes of extenders are
+    /// among them. Answers the rows as a show would.
     pub async fn create(
         &self,
         caller: &Caller,
         collection: &CollectionId,
         bodies: Vec<Map<String, Value>>,
-    ) -> Result<Vec<hadron_store::Row>, Refusal> {
-        let _ = (caller, collection, bodies);
-        todo!()
+    ) -> Result<Vec<Row>, Refusal> {
+        let (core, caller, id) = (self.core.clone(), caller.clone(), collection.clone());
+        self.detached(async move {
+            let request_id = caller.request_id.clone();
+            let target = id.clone();
+            let (rows, committed) = request::run(&core, caller, move |unit| {
+                let (id, bodies) = (target.clone(), bodies.clone());
+                Box::pin(async move { operations::create(&unit, &id, bodies).await })
+            })
+            .await
+            .map_err(unit::Failure::refusal)?;
+            let own = request::Own { collection: id, rows: rows.iter().map(|row| row.id.clone()).collect() };
+            request::follow(&core, &request_id, committed, Some(own)).await?;
+            Ok(rows)
+        })
+        .await
     }
 
     /// Changes one resource. `guard` is asked, inside the unit, about the row
@@ -138,9 +271,14 @@ impl Runtime {
         id: &str,
         changes: Map<String, Value>,
         guard: Guard,
-    ) -> Result<hadron_store::Row, Refusal> {
-        let _ = (caller, collection, id, changes, guard);
-        todo!()
+    ) -> Result<Row, Refusal> {
+        let (collection, id) = (collection.clone(), id.to_owned());
+        self.write(caller, move |unit| {
+            let (collection, id, changes, guard) =
+                (collection.clone(), id.clone(), changes.clone(), guard.clone());
+            Box::pin(async move { operations::update(&unit, &collection, &id, changes, &guard).await })
+        })
+        .await
     }
 
     /// Removes one resource; `guard` as in `update`.
@@ -151,8 +289,12 @@ impl Runtime {
         id: &str,
         guard: Guard,
     ) -> Result<(), Refusal> {
-        let _ = (caller, collection, id, guard);
-        todo!()
+        let (collection, id) = (collection.clone(), id.to_owned());
+        self.write(caller, move |unit| {
+            let (collection, id, guard) = (collection.clone(), id.clone(), guard.clone());
+            Box::pin(async move { operations::delete(&unit, &collection, &[id], &guard).await })
+        })
+        .await
     }
 
     /// Does an action; `guard` as in `update`.
@@ -165,8 +307,13 @@ impl Runtime {
         body: Value,
         guard: Guard,
     ) -> Result<Value, Refusal> {
-        let _ = (caller, collection, id, action, body, guard);
-        todo!()
+        let (collection, id, action) = (collection.clone(), id.to_owned(), action.to_owned());
+        self.write(caller, move |unit| {
+            let (collection, id, action, body, guard) =
+                (collection.clone(), id.clone(), action.clone(), body.clone(), guard.clone());
+            Box::pin(async move { operations::act(&unit, &collection, &id, &action, body, &guard).await })
+        })
+        .await
     }
 
     /// Computed attributes of a page of rows: of each, the text of a JSON
@@ -175,43 +322,77 @@ impl Runtime {
         &self,
         caller: &Caller,
         collection: &CollectionId,
-        rows: &[hadron_store::Row],
+        rows: &[Row],
     ) -> Result<Vec<String>, Refusal> {
-        let _ = (caller, collection, rows);
-        todo!()
+        let (core, caller) = (self.core.clone(), caller.clone());
+        let (collection, rows) = (collection.clone(), Arc::new(rows.to_vec()));
+        self.detached(async move {
+            request::read(&core, caller, move |unit| {
+                let (collection, rows) = (collection.clone(), rows.clone());
+                Box::pin(async move { operations::compute(&unit, &collection, &rows).await })
+            })
+            .await
+            .map_err(unit::Failure::refusal)
+        })
+        .await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        caller: &Caller,
+        work: impl Fn(Arc<unit::Unit>) -> BoxFuture<'static, Result<T, unit::Failure>> + Send + Sync + 'static,
+    ) -> Result<T, Refusal> {
+        let (core, caller) = (self.core.clone(), caller.clone());
+        self.detached(async move {
+            let request_id = caller.request_id.clone();
+            let (answer, committed) =
+                request::run(&core, caller, work).await.map_err(unit::Failure::refusal)?;
+            request::follow(&core, &request_id, committed, None).await?;
+            Ok(answer)
+        })
+        .await
     }
 
     /// Adds a plugin to the running server and keeps it in the database.
     /// `sync`: a mechanism driver is sent what exists.
     pub async fn add(&self, bytes: Vec<u8>, options: AddOptions) -> Result<Arc<Plugin>, Refusal> {
-        let _ = (bytes, options);
-        todo!()
+        registry::add(&self.core, bytes, options).await
     }
+
     /// Replaces a plugin's component; new calls go to the new one.
     pub async fn upgrade(&self, name: &str, bytes: Vec<u8>) -> Result<Arc<Plugin>, Refusal> {
-        let _ = (name, bytes);
-        todo!()
+        registry::upgrade(&self.core, name, bytes).await
     }
+
     /// Removes a plugin; its data stay. Refused while journal entries wait for
     /// it, unless `drop_journal`.
     pub async fn remove(&self, name: &str, drop_journal: bool) -> Result<(), Refusal> {
-        let _ = (name, drop_journal);
-        todo!()
+        registry::remove(&self.core, name, drop_journal).await
     }
+
     /// Takes a plugin out of rotation or back in.
     pub async fn set_enabled(&self, name: &str, enabled: bool) -> Result<Arc<Plugin>, Refusal> {
-        let _ = (name, enabled);
-        todo!()
+        registry::set_enabled(&self.core, name, enabled).await
     }
 
     /// Starts delivery of the journal, ticks and the bus's consumers; they run
     /// until `shutdown`.
     pub fn start(&self) {
-        todo!()
+        let mut background = self.background.lock();
+        background.spawn(background::deliver(self.core.clone()));
+        background.spawn(background::serve(self.core.clone()));
     }
-    /// Waits for units and deliveries under way, then stops.
-    pub async fn shutdown(&self) {
-        todo!()
+
+    /// Waits for units and deliveries under way, at most so long, then stops.
+    pub async fn shutdown(&self, patience: Duration) {
+        self.background.lock().abort_all();
+        self.core.tasks.close();
+        if tokio::time::timeout(patience, self.core.tasks.wait()).await.is_err() {
+            tracing::warn!("work that is still under way is left to the journal");
+        }
+        if let Err(error) = self.core.store.journal().flush().await {
+            tracing::warn!(%error, "what was delivered last may be delivered again");
+        }
     }
 }
 

@@ -1,0 +1,186 @@
+//! Work that nobody waits for: the journal's later attempts, ticks, messages.
+
+use crate::bindings::types::Error;
+use crate::journal::{self, Delivered};
+use crate::plugins::Plugin;
+use crate::request::{self, follow_in_background, give_up, put_off, request_id};
+use crate::unit::{Failure, Unit};
+use crate::{Caller, Core, convert};
+use futures::future::BoxFuture;
+use hadron_bus::Message;
+use hadron_store::Entry;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How often the journal is looked through when nothing wakes the worker.
+const LOOK: Duration = Duration::from_millis(250);
+/// Entries claimed at a time.
+const CLAIM: u32 = 128;
+/// Claimed entries that wait in this process, at most.
+const MOST_WAITING: usize = 1024;
+
+/// Delivers the journal: a queue and a task for each target, so that a slow
+/// device delays nobody else.
+pub(crate) async fn deliver(core: Arc<Core>) {
+    let mut queues: HashMap<String, mpsc::UnboundedSender<Entry>> = HashMap::new();
+    let waiting = Arc::new(AtomicUsize::new(0));
+    loop {
+        let _ = tokio::time::timeout(LOOK, core.wake.notified()).await;
+        while waiting.load(Ordering::Relaxed) < MOST_WAITING {
+            let claimed = match core.store.journal().claim(CLAIM).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    tracing::warn!(%error, "the journal cannot be read");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    break;
+                }
+            };
+            if claimed.is_empty() {
+                break;
+            }
+            for entry in claimed {
+                waiting.fetch_add(1, Ordering::Relaxed);
+                let target = entry.new.target.clone();
+                let queue = queues.entry(target).or_insert_with(|| {
+                    let (sender, receiver) = mpsc::unbounded_channel();
+                    core.tasks.spawn(deliver_to_one(core.clone(), receiver, waiting.clone()));
+                    sender
+                });
+                // The task ends only with the queue, which is here.
+                let _ = queue.send(entry);
+            }
+        }
+    }
+}
+
+async fn deliver_to_one(
+    core: Arc<Core>,
+    mut queue: mpsc::UnboundedReceiver<Entry>,
+    waiting: Arc<AtomicUsize>,
+) {
+    let mut batch = Vec::new();
+    while queue.recv_many(&mut batch, CLAIM as usize).await > 0 {
+        let count = batch.len();
+        for group in journal::groups(std::mem::take(&mut batch)) {
+            match journal::attempt(&core, &request_id(), &group, &mut HashMap::new()).await {
+                Delivered::Done => core.wake.notify_one(),
+                Delivered::Later(reason) => put_off(&core, &group, &reason).await,
+                Delivered::Refused(refusal) => give_up(&core, &group, &refusal).await,
+            }
+        }
+        waiting.fetch_sub(count, Ordering::Relaxed);
+    }
+}
+
+/// Keeps a task for each tick and each topic of each plugin that takes part.
+pub(crate) async fn serve(core: Arc<Core>) {
+    let mut running: HashMap<String, tokio::task::JoinSet<()>> = HashMap::new();
+    let mut changes = core.changes.subscribe();
+    loop {
+        let set = core.set.load_full();
+        running.retain(|name, _| set.plugin(name).is_some());
+        for plugin in set.active() {
+            let name = plugin.manifest.name.as_str();
+            if plugin.manifest.ticks.is_empty() && plugin.manifest.topics.is_empty() {
+                running.remove(name);
+                continue;
+            }
+            let mut tasks = tokio::task::JoinSet::new();
+            for tick in &plugin.manifest.ticks {
+                tasks.spawn(ticks(core.clone(), plugin.clone(), tick.name.clone(), tick.every_seconds));
+            }
+            for topic in &plugin.manifest.topics {
+                tasks.spawn(receive(core.clone(), plugin.clone(), core.bus.consume(topic, name)));
+            }
+            // Those of the version before are dropped, and so aborted.
+            running.insert(name.to_owned(), tasks);
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Runs a call of a plugin as a unit of work of the system.
+pub(crate) async fn system(
+    core: &Arc<Core>,
+    work: impl Fn(Arc<Unit>) -> BoxFuture<'static, Result<(), Failure>> + Send,
+) -> Result<(), Failure> {
+    let id = request_id();
+    let caller = Caller { request_id: id.clone(), is_admin: true, ..Caller::default() };
+    let ((), committed) = request::run(core, caller, work).await?;
+    follow_in_background(core, &id, committed);
+    Ok(())
+}
+
+fn refused(error: Error) -> Failure {
+    Failure::Refused(convert::refusal(error))
+}
+
+async fn ticks(core: Arc<Core>, plugin: Arc<Plugin>, tick: String, every: u32) {
+    let period = Duration::from_secs(u64::from(every.max(1)));
+    loop {
+        tokio::time::sleep(period).await;
+        let name = plugin.manifest.name.as_str();
+        match core.store.components().claim_tick(name, &tick, period).await {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(error) => {
+                tracing::warn!(plugin = name, tick, %error, "a tick is left out");
+                continue;
+            }
+        }
+        let (called, what) = (plugin.clone(), tick.clone());
+        let done = system(&core, move |unit| {
+            let (plugin, tick) = (called.clone(), what.clone());
+            Box::pin(async move {
+                let ctx = convert::context(&unit);
+                unit.call(&plugin, "tick", move |instance| {
+                    Box::pin(async move {
+                        let (exports, store) = instance.service()?;
+                        exports.hadron_host_ticker().call_tick(store, &ctx, &tick).await
+                    })
+                })
+                .await?
+                .map_err(refused)
+            })
+        })
+        .await;
+        if let Err(failure) = done {
+            tracing::warn!(plugin = name, tick, %failure, "a tick failed");
+        }
+    }
+}
+
+async fn receive(core: Arc<Core>, plugin: Arc<Plugin>, mut queue: mpsc::Receiver<Message>) {
+    while let Some(message) = queue.recv().await {
+        let topic = message.topic.clone();
+        let called = plugin.clone();
+        let done = system(&core, move |unit| {
+            let (plugin, message) = (called.clone(), message.clone());
+            Box::pin(async move {
+                let ctx = convert::context(&unit);
+                unit.call(&plugin, "receive", move |instance| {
+                    Box::pin(async move {
+                        let (exports, store) = instance.service()?;
+                        let arguments = message.arguments.to_string();
+                        exports
+                            .hadron_host_messages()
+                            .call_receive(store, &ctx, &message.topic, &message.method, &arguments)
+                            .await
+                    })
+                })
+                .await?
+                .map(drop)
+                .map_err(refused)
+            })
+        })
+        .await;
+        if let Err(failure) = done {
+            tracing::warn!(plugin = plugin.manifest.name, topic, %failure, "a message could not be handled");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Log, configuration, secrets, clock and random numbers.
+
+use crate::bindings::{clock, config, log, random, secrets};
+use crate::state::{HostState, Phase};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Lines of one call; more are dropped, so that a plugin cannot fill the disk.
+const MOST_LINES: u32 = 1_000;
+/// Bytes of all lines of one call.
+const MOST_BYTES: usize = 256 * 1024;
+
+impl log::Host for HostState {
+    async fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        let plugin = self.plugin.manifest.name.as_str();
+        let version = self.plugin.manifest.version.as_str();
+        self.lines = self.lines.saturating_add(1);
+        self.line_bytes = self.line_bytes.saturating_add(message.len());
+        if self.lines > MOST_LINES || self.line_bytes > MOST_BYTES {
+            if self.lines == MOST_LINES + 1 {
+                tracing::warn!(
+                    plugin,
+                    version,
+                    "the plugin writes too many lines: the rest of this call is dropped"
+                );
+            }
+            return Ok(());
+        }
+        let (request, unit) = match &self.phase {
+            Phase::Describing => ("", ""),
+            Phase::Unit(unit) => (unit.caller.request_id.as_str(), unit.id.as_str()),
+            Phase::Delivering(delivering) => (delivering.request_id.as_str(), delivering.unit.as_str()),
+        };
+        match level {
+            log::Level::Trace => {
+                tracing::trace!(target: "plugin", request, unit, plugin, version, "{message}")
+            }
+            log::Level::Debug => {
+                tracing::debug!(target: "plugin", request, unit, plugin, version, "{message}")
+            }
+            log::Level::Info => tracing::info!(target: "plugin", request, unit, plugin, version, "{message}"),
+            log::Level::Warn => tracing::warn!(target: "plugin", request, unit, plugin, version, "{message}"),
+            log::Level::Error => {
+                tracing::error!(target: "plugin", request, unit, plugin, version, "{message}")
+            }
+        }
+        Ok(())
+    }
+}
+
+impl config::Host for HostState {
+    async fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
+        Ok(self.plugin.config.get(&key).map(ToString::to_string))
+    }
+}
+
+impl secrets::Host for HostState {
+    async fn available(&mut self, name: String) -> wasmtime::Result<bool> {
+        Ok(super::http::secret(&self.plugin, &name).is_ok())
+    }
+}
+
+impl clock::Host for HostState {
+    async fn now(&mut self) -> wasmtime::Result<u64> {
+        Ok(match self.unit() {
+            Some(unit) => unit.now,
+            None => milliseconds(),
+        })
+    }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn milliseconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl random::Host for HostState {
+    async fn next(&mut self) -> wasmtime::Result<u64> {
+        Ok(match self.unit() {
+            Some(unit) => unit.random(),
+            None => rand::random(),
+        })
+    }
+
+    async fn uuid(&mut self) -> wasmtime::Result<String> {
+        Ok(match self.unit() {
+            Some(unit) => unit.uuid(),
+            None => uuid::Uuid::new_v4().to_string(),
+        })
+    }
+}

@@ -1,0 +1,83 @@
+//! The engine: one for all components, with deadlines that nothing can outwait.
+
+use std::time::{Duration, Instant};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// Time between two looks at a running guest: the grain of all deadlines.
+pub(crate) const TICK: Duration = Duration::from_millis(5);
+
+/// Instances that one unit of work may need at once, on average over all units:
+/// the core plugin, its drivers, a re-entered plugin or two.
+const INSTANCES_PER_UNIT: u32 = 16;
+
+/// Largest linear memory the pool has room for.
+pub(crate) const MOST_MEMORY_MIB: u32 = 256;
+
+/// An engine for `units` units of work at the same time, and what a message in
+/// the log should say about it.
+pub(crate) fn engine(units: u32) -> wasmtime::Result<(Engine, &'static str)> {
+    let slots = units.saturating_mul(INSTANCES_PER_UNIT).clamp(64, 4096);
+    let mut config = base();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(slots)));
+    // A pool reserves its address space when it is made: where that is short
+    // (a container with a limit), instances are allocated one by one instead.
+    let (engine, allocation) = match Engine::new(&config) {
+        Ok(engine) => (engine, "pooled"),
+        Err(error) => {
+            tracing::warn!(%error, "no room for an instance pool: instances are allocated on demand, which is slower");
+            (Engine::new(&base())?, "on demand")
+        }
+    };
+    tick(&engine);
+    Ok((engine, allocation))
+}
+
+fn base() -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .epoch_interruption(true)
+        .memory_init_cow(true)
+        .max_wasm_stack(512 * 1024)
+        .async_stack_size(1024 * 1024);
+    config
+}
+
+fn pool(slots: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    // Nothing is kept resident: with 1 MiB a slot, 64 tasks were four times
+    // slower (the pages have to be cleared at each use).
+    pool.total_component_instances(slots)
+        .total_core_instances(slots * 2)
+        .total_memories(slots)
+        .total_tables(slots * 2)
+        .total_stacks(slots)
+        .max_core_instances_per_component(8)
+        .max_memories_per_component(2)
+        .max_tables_per_component(8)
+        .max_memory_size(MOST_MEMORY_MIB as usize * 1024 * 1024)
+        .table_elements(20_000)
+        .linear_memory_keep_resident(0)
+        .table_keep_resident(0);
+    pool
+}
+
+/// Advances the epoch from a thread of its own: a tokio task would starve
+/// together with the guest it is to stop. Ends with the engine.
+fn tick(engine: &Engine) {
+    let weak = engine.weak();
+    let spawned = std::thread::Builder::new().name("hadron-epoch".into()).spawn(move || {
+        let mut next = Instant::now();
+        loop {
+            next += TICK;
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+            match weak.upgrade() {
+                Some(engine) => engine.increment_epoch(),
+                None => return,
+            }
+        }
+    });
+    if let Err(error) = spawned {
+        tracing::error!(%error, "the thread that keeps deadlines cannot be started: guests cannot be stopped");
+    }
+}

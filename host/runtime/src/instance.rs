@@ -1,0 +1,154 @@
+//! A live instance of a plugin: one request's, never older than it, and dead
+//! after a trap.
+
+use crate::Core;
+use crate::bindings::{manager, mechanism, segment_type, service};
+use crate::component::{ExportIndices, Loaded};
+use crate::limits::{MemoryLimit, Meter, Spent};
+use crate::state::{HostState, Phase};
+use std::sync::Arc;
+use std::time::Duration;
+use wasmtime::Store;
+
+/// An instance and its store.
+pub(crate) struct Instance {
+    /// The store.
+    pub(crate) store: Store<HostState>,
+    /// What it exports.
+    exports: Exports,
+}
+
+enum Exports {
+    Service(service::ServicePlugin),
+    Core(service::ServicePlugin, manager::DriverManager),
+    Mechanism(mechanism::MechanismDriver),
+    Type(segment_type::TypeDriver),
+}
+
+/// A call of a hook that a component of this kind does not have: a mistake of
+/// the host's.
+#[derive(Debug, thiserror::Error)]
+#[error("the plugin is of another kind than the call needs")]
+pub(crate) struct WrongKind;
+
+impl Instance {
+    /// A fresh instance.
+    pub(crate) async fn new(
+        core: &Core,
+        plugin: Arc<Loaded>,
+        phase: Phase,
+        spent: Spent,
+    ) -> wasmtime::Result<Instance> {
+        let meter = Meter::new(spent, core.settings.call_limit, core.settings.unit_limit);
+        let memory = MemoryLimit::mib(plugin.memory_mib(core.settings.memory_mib));
+        let state = HostState {
+            plugin: plugin.clone(),
+            phase,
+            meter: meter.clone(),
+            memory,
+            lines: 0,
+            line_bytes: 0,
+        };
+        let mut store = Store::new(&core.engine, state);
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(MOST_ARGUMENT_BYTES);
+        meter.watch(&mut store);
+        let instance = plugin.pre.instantiate_async(&mut store).await?;
+        let exports = match &plugin.exports {
+            ExportIndices::Service(indices) => Exports::Service(indices.load(&mut store, &instance)?),
+            ExportIndices::Core(indices, manager) => {
+                Exports::Core(indices.load(&mut store, &instance)?, manager.load(&mut store, &instance)?)
+            }
+            ExportIndices::Mechanism(indices) => Exports::Mechanism(indices.load(&mut store, &instance)?),
+            ExportIndices::Type(indices) => Exports::Type(indices.load(&mut store, &instance)?),
+        };
+        Ok(Instance { store, exports })
+    }
+
+    /// Before each call: its time and its log lines start anew.
+    pub(crate) fn next_call(&mut self) {
+        let state = self.store.data_mut();
+        state.lines = 0;
+        state.line_bytes = 0;
+        state.meter.next_call();
+        self.store.set_epoch_deadline(1);
+    }
+
+    /// Lets the instance go on after the commit: with egress, without the store.
+    pub(crate) fn deliver(&mut self, phase: Phase, limit: Duration) {
+        let state = self.store.data_mut();
+        state.phase = phase;
+        state.lines = 0;
+        state.line_bytes = 0;
+        state.meter.restart(Spent::default(), limit, limit);
+        self.store.set_epoch_deadline(1);
+    }
+
+    /// The exports of a service or core plugin, and the store to call them in.
+    pub(crate) fn service(&mut self) -> wasmtime::Result<(&service::ServicePlugin, &mut Store<HostState>)> {
+        match &self.exports {
+            Exports::Service(exports) | Exports::Core(exports, _) => Ok((exports, &mut self.store)),
+            _ => Err(WrongKind.into()),
+        }
+    }
+
+    /// The exports of a core plugin.
+    pub(crate) fn manager(&mut self) -> wasmtime::Result<(&manager::DriverManager, &mut Store<HostState>)> {
+        match &self.exports {
+            Exports::Core(_, exports) => Ok((exports, &mut self.store)),
+            _ => Err(WrongKind.into()),
+        }
+    }
+
+    /// The exports of a mechanism driver.
+    pub(crate) fn mechanism(
+        &mut self,
+    ) -> wasmtime::Result<(&mechanism::MechanismDriver, &mut Store<HostState>)> {
+        match &self.exports {
+            Exports::Mechanism(exports) => Ok((exports, &mut self.store)),
+            _ => Err(WrongKind.into()),
+        }
+    }
+
+    /// The exports of a type driver.
+    pub(crate) fn segment_type(
+        &mut self,
+    ) -> wasmtime::Result<(&segment_type::TypeDriver, &mut Store<HostState>)> {
+        match &self.exports {
+            Exports::Type(exports) => Ok((exports, &mut self.store)),
+            _ => Err(WrongKind.into()),
+        }
+    }
+
+    /// The manifest, as text.
+    pub(crate) async fn describe(&mut self) -> wasmtime::Result<String> {
+        self.next_call();
+        let store = &mut self.store;
+        match &self.exports {
+            Exports::Service(exports) | Exports::Core(exports, _) => {
+                exports.hadron_host_plugin().call_describe(store).await
+            }
+            Exports::Mechanism(exports) => exports.hadron_host_plugin().call_describe(store).await,
+            Exports::Type(exports) => exports.hadron_host_plugin().call_describe(store).await,
+        }
+    }
+
+    /// The plugin's `start`.
+    pub(crate) async fn start(
+        &mut self,
+        context: &crate::bindings::types::Context,
+    ) -> wasmtime::Result<Result<(), crate::bindings::types::Error>> {
+        let store = &mut self.store;
+        match &self.exports {
+            Exports::Service(exports) | Exports::Core(exports, _) => {
+                exports.hadron_host_plugin().call_start(store, context).await
+            }
+            Exports::Mechanism(exports) => exports.hadron_host_plugin().call_start(store, context).await,
+            Exports::Type(exports) => exports.hadron_host_plugin().call_start(store, context).await,
+        }
+    }
+}
+
+/// Bytes a guest may hand to one host call: the default, 128 MiB, would let one
+/// call take the memory of many.
+const MOST_ARGUMENT_BYTES: usize = 8 * 1024 * 1024;

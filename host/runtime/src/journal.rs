@@ -1,0 +1,474 @@
+//! What journal entries hold, and delivering them: the first attempt within the
+//! request, later ones in the background.
+
+use crate::bindings::mechanism::exports::hadron::ml2::mechanism::{Outcome as HookOutcome, Report};
+use crate::bindings::types::{Change, Error, Operation};
+use crate::bindings::{exported, ml2};
+use crate::failpoint;
+use crate::instance::Instance;
+use crate::limits::Spent;
+use crate::plugins::Plugin;
+use crate::state::{Delivering, Phase};
+use crate::unit::{Failure, Unit, explain};
+use crate::{Caller, Core, Refusal, Status, convert, request};
+use hadron_bus::Spread;
+use hadron_store::{CollectionId, Entry, NewEntry, NewRow, StoreError};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Target of entries that are messages.
+pub(crate) const MESSAGES: &str = "rpc";
+/// Target of entries that undo a create which a driver refused.
+pub(crate) const UNDO: &str = "undo";
+
+/// Payload of a postcommit entry.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Postcommit<T> {
+    /// The contract version of the records.
+    pub(crate) contract: String,
+    /// The call's context for this row.
+    pub(crate) item: T,
+}
+
+/// Payload of a message.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Message {
+    pub(crate) topic: String,
+    pub(crate) method: String,
+    pub(crate) arguments: Value,
+}
+
+impl Message {
+    pub(crate) fn payload(&self) -> Value {
+        json!({"topic": self.topic, "method": self.method, "arguments": self.arguments})
+    }
+}
+
+/// As it is written in the journal.
+pub(crate) fn operation(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Create => "create",
+        Operation::Update => "update",
+        Operation::Delete => "delete",
+    }
+}
+
+fn parse_operation(text: &str) -> Operation {
+    match text {
+        "create" => Operation::Create,
+        "delete" => Operation::Delete,
+        _ => Operation::Update,
+    }
+}
+
+/// What an attempt came to.
+#[derive(Debug)]
+pub(crate) enum Delivered {
+    /// It is done, and the journal knows.
+    Done,
+    /// Try again, for this reason.
+    Later(String),
+    /// It will never be done.
+    Refused(Refusal),
+}
+
+/// Entries that one call delivers: same target, same hook, same operation.
+pub(crate) fn groups(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
+    let mut groups: Vec<Vec<Entry>> = Vec::new();
+    for entry in entries {
+        let alone = !entry.new.kind.ends_with("-postcommit");
+        match groups.last_mut() {
+            Some(group) if !alone && group.last().is_some_and(|last| alike(&last.new, &entry.new)) => {
+                group.push(entry)
+            }
+            _ => groups.push(vec![entry]),
+        }
+    }
+    groups
+}
+
+fn alike(a: &NewEntry, b: &NewEntry) -> bool {
+    a.target == b.target && a.kind == b.kind && a.operation == b.operation && a.resource != b.resource
+}
+
+/// Makes one attempt at entries of one group. Instances of the request are used
+/// where there are any.
+pub(crate) async fn attempt(
+    core: &Arc<Core>,
+    request_id: &str,
+    group: &[Entry],
+    instances: &mut HashMap<String, Vec<Instance>>,
+) -> Delivered {
+    let Some(first) = group.first() else { return Delivered::Done };
+    match first.new.target.as_str() {
+        MESSAGES => message(core, first),
+        UNDO => undo(core, first).await,
+        target => match core.set.load().recipient(target).cloned() {
+            Some(plugin) => call(core, request_id, &plugin, group, instances).await,
+            None => Delivered::Later(format!("plugin '{target}' is not loaded, or disabled")),
+        },
+    }
+}
+
+fn message(core: &Core, entry: &Entry) -> Delivered {
+    let message: Message = match serde_json::from_value(entry.new.payload.clone()) {
+        Ok(message) => message,
+        Err(error) => {
+            return Delivered::Refused(Refusal::new(
+                Status::Internal,
+                "BadEntry",
+                format!("no message: {error}"),
+            ));
+        }
+    };
+    let spread = match entry.new.kind.as_str() {
+        "fanout" => Spread::Fanout,
+        "notify" => Spread::Notify,
+        _ => Spread::Cast,
+    };
+    let message =
+        hadron_bus::Message { topic: message.topic, method: message.method, arguments: message.arguments };
+    match core.bus.publish(spread, message) {
+        Ok(()) => {
+            core.store.journal().done(&entry.new.id);
+            Delivered::Done
+        }
+        Err(error) => Delivered::Later(error.to_string()),
+    }
+}
+
+async fn call(
+    core: &Arc<Core>,
+    request_id: &str,
+    plugin: &Arc<Plugin>,
+    group: &[Entry],
+    instances: &mut HashMap<String, Vec<Instance>>,
+) -> Delivered {
+    if let Some(left) = plugin.breaker().open() {
+        return Delivered::Later(format!(
+            "plugin '{}' is out of rotation for {} s",
+            plugin.manifest.name,
+            left.as_secs() + 1
+        ));
+    }
+    let loaded = plugin.loaded();
+    let limit = core.settings.delivery_limit;
+    let phase = Phase::Delivering(Arc::new(Delivering {
+        request_id: request_id.to_owned(),
+        unit: group.first().map(|e| e.unit.clone()).unwrap_or_default(),
+        http: core.http.clone(),
+    }));
+    let attempt = async {
+        let reused = instances.get_mut(&plugin.manifest.name).and_then(Vec::pop);
+        let mut instance = match reused {
+            Some(instance) => instance,
+            None => Instance::new(core, loaded.clone(), phase.clone(), Spent::default()).await?,
+        };
+        instance.deliver(phase, limit);
+        let outcome = deliver(&mut instance, group).await?;
+        instances.entry(plugin.manifest.name.clone()).or_default().push(instance);
+        wasmtime::Result::Ok(outcome)
+    };
+    let outcome = match tokio::time::timeout(limit, attempt).await {
+        Ok(Ok(outcome)) => {
+            plugin.breaker().worked();
+            outcome
+        }
+        Ok(Err(error)) => {
+            plugin.breaker().failed(&core.settings);
+            return Delivered::Later(explain(&loaded, "delivery", error).to_string());
+        }
+        Err(_) => {
+            return Delivered::Later(format!(
+                "plugin '{}' did not deliver within {} ms",
+                plugin.manifest.name,
+                limit.as_millis()
+            ));
+        }
+    };
+    failpoint::hit(failpoint::DURING_DELIVERY);
+    match outcome {
+        Outcome::Done(reports) => finish(core, plugin, group, reports).await,
+        Outcome::Later => Delivered::Later(format!("plugin '{}' will do it later", plugin.manifest.name)),
+        Outcome::Refused(error) => Delivered::Refused(convert::refusal(error)),
+    }
+}
+
+enum Outcome {
+    Done(Completion),
+    Later,
+    Refused(Error),
+}
+
+#[derive(Default)]
+struct Completion {
+    status: Option<String>,
+    bound: Option<ml2::Bound>,
+    changes: Vec<Change>,
+}
+
+impl From<HookOutcome> for Outcome {
+    fn from(outcome: HookOutcome) -> Outcome {
+        match outcome {
+            HookOutcome::Done(Report { status, bound, changes }) => {
+                Outcome::Done(Completion { status, bound, changes })
+            }
+            HookOutcome::Later => Outcome::Later,
+            HookOutcome::Refused(error) => Outcome::Refused(error),
+        }
+    }
+}
+
+async fn deliver(instance: &mut Instance, group: &[Entry]) -> wasmtime::Result<Outcome> {
+    let Some(first) = group.first() else { return Ok(Outcome::Done(Completion::default())) };
+    let operation = parse_operation(&first.new.operation);
+    match first.new.kind.as_str() {
+        "network-postcommit" => {
+            let items = items(group)?;
+            let (exports, store) = instance.mechanism()?;
+            Ok(exports.hadron_ml2_mechanism().call_network_postcommit(store, operation, &items).await?.into())
+        }
+        "subnet-postcommit" => {
+            let items = items(group)?;
+            let (exports, store) = instance.mechanism()?;
+            Ok(exports.hadron_ml2_mechanism().call_subnet_postcommit(store, operation, &items).await?.into())
+        }
+        "port-postcommit" => {
+            let items = items(group)?;
+            let (exports, store) = instance.mechanism()?;
+            Ok(exports.hadron_ml2_mechanism().call_port_postcommit(store, operation, &items).await?.into())
+        }
+        kind => {
+            let entry = exported::delivery::Entry {
+                id: first.new.id.clone(),
+                attempt: first.attempts + 1,
+                about: crate::bindings::types::ResourceRef {
+                    collection: first.new.collection.clone(),
+                    id: first.new.resource.clone(),
+                },
+                kind: kind.to_owned(),
+                payload: first.new.payload.to_string(),
+            };
+            let (exports, store) = instance.service()?;
+            Ok(match exports.hadron_host_delivery().call_deliver(store, &entry).await? {
+                exported::delivery::Outcome::Done(changes) => {
+                    Outcome::Done(Completion { changes, ..Completion::default() })
+                }
+                exported::delivery::Outcome::Later => Outcome::Later,
+                exported::delivery::Outcome::Refused(error) => Outcome::Refused(error),
+            })
+        }
+    }
+}
+
+fn items<T: for<'de> Deserialize<'de>>(group: &[Entry]) -> serde_json::Result<Vec<T>> {
+    group.iter().map(|entry| Ok(Postcommit::<T>::deserialize(&entry.new.payload)?.item)).collect()
+}
+
+/// Marks the entries as done; a report is applied in one unit of work with it.
+async fn finish(
+    core: &Arc<Core>,
+    plugin: &Arc<Plugin>,
+    group: &[Entry],
+    completion: Completion,
+) -> Delivered {
+    let ids: Vec<String> = group.iter().map(|entry| entry.new.id.clone()).collect();
+    if completion.status.is_none() && completion.bound.is_none() && completion.changes.is_empty() {
+        ids.iter().for_each(|id| core.store.journal().done(id));
+        return Delivered::Done;
+    }
+    let completion = Arc::new(completion);
+    let caller = Caller { request_id: request::request_id(), is_admin: true, ..Caller::default() };
+    let entries: Arc<Vec<NewEntry>> = Arc::new(group.iter().map(|entry| entry.new.clone()).collect());
+    let driver = plugin.manifest.name.clone();
+    let applied = request::run(core, caller, move |unit| {
+        let (completion, entries, driver) = (completion.clone(), entries.clone(), driver.clone());
+        Box::pin(async move {
+            for change in &completion.changes {
+                apply(&unit, &driver, change).await?;
+            }
+            for entry in entries.iter() {
+                report(&unit, &driver, entry, &completion).await?;
+                let id = entry.id.clone();
+                unit.store(move |t| Box::pin(async move { t.complete(&id).await })).await?;
+            }
+            Ok(())
+        })
+    })
+    .await;
+    match applied {
+        Ok(((), _)) => Delivered::Done,
+        Err(failure) => Delivered::Later(format!("its report could not be applied: {failure}")),
+    }
+}
+
+/// One change to a private row of the plugin.
+async fn apply(unit: &Arc<Unit>, plugin: &str, change: &Change) -> Result<(), Failure> {
+    let id = CollectionId { plugin: plugin.into(), name: change.collection.as_str().into() };
+    let row = change.id.clone();
+    let document: Map<String, Value> = serde_json::from_str(&change.document).unwrap_or_default();
+    let operation = change.operation;
+    let result = unit
+        .store(move |t| {
+            Box::pin(async move {
+                match operation {
+                    Operation::Create => {
+                        let new = NewRow { id: row, document, ..NewRow::default() };
+                        t.insert(&id, vec![new]).await.map(drop)
+                    }
+                    Operation::Update => t.update(&id, &row, document, Vec::new()).await.map(drop),
+                    Operation::Delete => t.delete(&id, &[row]).await,
+                }
+            })
+        })
+        .await;
+    match result {
+        Ok(()) | Err(StoreError::NotFound) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Hands a driver's report to the plugin that owns the row.
+async fn report(
+    unit: &Arc<Unit>,
+    driver: &str,
+    entry: &NewEntry,
+    completion: &Completion,
+) -> Result<(), Failure> {
+    if completion.status.is_none() && completion.bound.is_none() {
+        return Ok(());
+    }
+    let Some((_, owner)) = unit.set.public(&entry.collection).cloned() else { return Ok(()) };
+    let ctx = convert::context(unit);
+    let operation = parse_operation(&entry.operation);
+    let about = crate::bindings::types::ResourceRef {
+        collection: entry.collection.clone(),
+        id: entry.resource.clone(),
+    };
+    let (driver, status, bound) = (driver.to_owned(), completion.status.clone(), completion.bound.clone());
+    unit.call(&owner, "report", move |instance| {
+        Box::pin(async move {
+            let (exports, store) = instance.manager()?;
+            exports
+                .hadron_ml2_reports()
+                .call_report(store, &ctx, &driver, operation, &about, status.as_deref(), bound.as_ref())
+                .await
+        })
+    })
+    .await?
+    .map_err(|error| Failure::Refused(convert::refusal(error)))
+}
+
+/// What an undo entry is about.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Undo {
+    /// The plugin that owns the rows.
+    pub(crate) plugin: String,
+    /// Their collection.
+    pub(crate) collection: String,
+    /// The rows.
+    pub(crate) rows: Vec<String>,
+    /// Entries of the create that will not be delivered any more.
+    pub(crate) entries: Vec<String>,
+}
+
+/// Deletes what a driver refused, through its plugin, in a unit that also
+/// completes the undo entry and forgets the refused ones.
+async fn undo(core: &Arc<Core>, entry: &Entry) -> Delivered {
+    let undo: Undo = match serde_json::from_value(entry.new.payload.clone()) {
+        Ok(undo) => undo,
+        Err(error) => {
+            return Delivered::Refused(Refusal::new(
+                Status::Internal,
+                "BadEntry",
+                format!("no undo: {error}"),
+            ));
+        }
+    };
+    let caller = Caller { request_id: request::request_id(), is_admin: true, ..Caller::default() };
+    let own = entry.new.id.clone();
+    let done = request::run(core, caller, move |unit| {
+        let (undo, own) = (undo.clone(), own.clone());
+        Box::pin(async move {
+            let id =
+                CollectionId { plugin: undo.plugin.as_str().into(), name: undo.collection.as_str().into() };
+            for row in &undo.rows {
+                match crate::operations::delete(&unit, &id, std::slice::from_ref(row), &request::unguarded())
+                    .await
+                {
+                    Err(Failure::Refused(Refusal { status: Status::NotFound, .. })) | Ok(()) => {}
+                    Err(failure) => return Err(failure),
+                }
+            }
+            for entry in undo.entries.iter().chain([&own]) {
+                let entry = entry.clone();
+                unit.store(move |t| Box::pin(async move { t.complete(&entry).await })).await?;
+            }
+            Ok(())
+        })
+    })
+    .await;
+    match done {
+        Ok(((), outbox)) => {
+            core.wake.notify_one();
+            drop(outbox);
+            Delivered::Done
+        }
+        Err(failure) => Delivered::Later(format!("it could not be undone: {failure}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hadron_store::EntryState;
+
+    fn entry(target: &str, kind: &str, operation: &str, resource: &str) -> Entry {
+        let new = NewEntry {
+            id: format!("{target}-{resource}"),
+            target: target.to_owned(),
+            kind: kind.to_owned(),
+            operation: operation.to_owned(),
+            collection: "things".to_owned(),
+            resource: resource.to_owned(),
+            revision: 0,
+            after: Vec::new(),
+            payload: Value::Null,
+        };
+        Entry {
+            new,
+            unit: String::new(),
+            state: EntryState::Pending,
+            attempts: 0,
+            error: None,
+            created_at: String::new(),
+            due_at: String::new(),
+        }
+    }
+
+    fn sizes(entries: Vec<Entry>) -> Vec<usize> {
+        groups(entries).iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn a_bulk_create_is_one_call_of_each_driver() {
+        let bulk = |driver: &str| {
+            (0..3).map(|n| entry(driver, "port-postcommit", "create", &n.to_string())).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes([bulk("a"), bulk("b")].concat()), [3, 3]);
+    }
+
+    #[test]
+    fn changes_of_one_row_are_never_in_one_call() {
+        let twice =
+            vec![entry("a", "port-postcommit", "update", "1"), entry("a", "port-postcommit", "update", "1")];
+        assert_eq!(sizes(twice), [1, 1]);
+    }
+
+    #[test]
+    fn a_plugins_own_work_is_delivered_one_by_one() {
+        assert_eq!(sizes(vec![entry("a", "work", "", "1"), entry("a", "work", "", "2")]), [1, 1]);
+    }
+}

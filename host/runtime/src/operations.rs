@@ -1,0 +1,434 @@
+//! What is done to resources inside a unit of work: events, the owner's rules,
+//! extenders, rows. The same for the API's requests and for plugins that use
+//! each other's resources.
+
+use crate::bindings::{exported, types};
+use crate::convert::{self, context};
+use crate::plugins::Plugin;
+use crate::unit::{Failure, Unit};
+use crate::{Guard, Refusal, Status};
+use hadron_manifest::{Collection, Moment};
+use hadron_store::{CollectionId, Predicate, Query, Row, StoreError, View};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+type Document = Map<String, Value>;
+
+/// Rows are shown as the API shows them, derived attributes included.
+const SHOWN: View = View { hidden: Vec::new(), derived: true };
+
+fn owner(unit: &Unit, id: &CollectionId) -> Result<(Arc<Plugin>, Collection), Failure> {
+    let (plugin, collection) = unit.set.owner(id).ok_or_else(|| {
+        Refusal::new(
+            Status::NotFound,
+            "HTTPNotFound",
+            format!("the plugin that serves {} is not loaded", id.name),
+        )
+    })?;
+    Ok((plugin.clone(), collection.clone()))
+}
+
+fn not_found(collection: &Collection, id: &str) -> Failure {
+    Failure::Refused(Refusal::new(
+        Status::NotFound,
+        collection.not_found_type(),
+        format!("{} {id} could not be found.", title(&collection.member)),
+    ))
+}
+
+/// `security_group` as `Security group`.
+fn title(member: &str) -> String {
+    let words = member.replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().collect::<String>() + letters.as_str())
+}
+
+/// Tells subscribers; a veto ends the unit.
+async fn tell(
+    unit: &Arc<Unit>,
+    collection: &str,
+    moment: Moment,
+    documents: &[String],
+    changes: &[String],
+) -> Result<(), Failure> {
+    for plugin in unit.set.subscribers(collection, moment) {
+        let event = exported::subscriber::Event {
+            collection: collection.to_owned(),
+            moment: convert::moment(moment),
+            documents: documents.to_vec(),
+            changes: changes.to_vec(),
+        };
+        let ctx = context(unit);
+        unit.call(&plugin, "notify", move |instance| {
+            Box::pin(async move {
+                let (exports, store) = instance.service()?;
+                exports.hadron_host_subscriber().call_notify(store, &ctx, &event).await
+            })
+        })
+        .await?
+        .map_err(|error| Failure::Refused(convert::refusal(error)))?;
+    }
+    Ok(())
+}
+
+/// Takes the attributes of extenders out of a request.
+fn split(unit: &Unit, collection: &str, body: &mut Document) -> Vec<(String, Document)> {
+    unit.set
+        .extenders(collection)
+        .map(|(plugin, extends)| {
+            let values = extends
+                .attributes
+                .iter()
+                .filter_map(|attribute| {
+                    body.shift_remove(&attribute.name).map(|value| (attribute.name.clone(), value))
+                })
+                .collect();
+            (plugin.to_owned(), values)
+        })
+        .collect()
+}
+
+fn fill_defaults(unit: &Unit, collection: &Collection, body: &mut Document) {
+    let extenders = unit.set.extenders(&collection.name).flat_map(|(_, extends)| &extends.attributes);
+    for attribute in collection.attributes.iter().chain(extenders) {
+        if let Some(default) = &attribute.default
+            && !body.contains_key(&attribute.name)
+        {
+            body.insert(attribute.name.clone(), default.clone());
+        }
+    }
+}
+
+/// Creates resources: all or none.
+pub(crate) async fn create(
+    unit: &Arc<Unit>,
+    id: &CollectionId,
+    bodies: Vec<Document>,
+) -> Result<Vec<Row>, Failure> {
+    let (plugin, collection) = owner(unit, id)?;
+    let mut ids = Vec::with_capacity(bodies.len());
+    let mut texts = Vec::with_capacity(bodies.len());
+    for mut body in bodies {
+        fill_defaults(unit, &collection, &mut body);
+        let row = match body.get("id").and_then(Value::as_str) {
+            Some(given) => given.to_owned(),
+            None => unit.uuid(),
+        };
+        let values = split(unit, &id.name, &mut body);
+        unit.request((id.clone(), row.clone()), values);
+        body.insert("id".to_owned(), Value::from(row.as_str()));
+        if body.get("project_id").is_none_or(Value::is_null) && !unit.caller.project_id.is_empty() {
+            body.insert("project_id".to_owned(), Value::from(unit.caller.project_id.as_str()));
+        }
+        texts.push(Value::Object(body).to_string());
+        ids.push(row);
+    }
+    tell(unit, &id.name, Moment::BeforeCreate, &texts, &[]).await?;
+    let ctx = context(unit);
+    let name = id.name.to_string();
+    unit.call(&plugin, "create", move |instance| {
+        Box::pin(async move {
+            let (exports, store) = instance.service()?;
+            exports.hadron_host_handler().call_create(store, &ctx, &name, &texts).await
+        })
+    })
+    .await?
+    .map_err(|error| Failure::Refused(convert::refusal(error)))?;
+
+    let mut rows = Vec::with_capacity(ids.len());
+    for row in &ids {
+        let found =
+            if collection.derived.is_empty() { unit.written(id, row) } else { read(unit, id, row).await? };
+        rows.push(found.ok_or_else(|| {
+            Refusal::new(
+                Status::Internal,
+                "PluginFailed",
+                format!(
+                    "plugin '{}' did not store the {} it was asked to create",
+                    id.plugin, collection.member
+                ),
+            )
+        })?);
+    }
+    let documents: Vec<String> = rows.iter().map(Row::json).collect();
+    tell(unit, &id.name, Moment::AfterCreate, &documents, &[]).await?;
+    Ok(rows)
+}
+
+async fn read(unit: &Arc<Unit>, id: &CollectionId, row: &str) -> Result<Option<Row>, StoreError> {
+    let (id, row) = (id.clone(), row.to_owned());
+    unit.store(move |t| Box::pin(async move { t.get(&id, &row, &SHOWN).await })).await
+}
+
+async fn guarded(
+    unit: &Arc<Unit>,
+    id: &CollectionId,
+    collection: &Collection,
+    row: &str,
+    guard: &Guard,
+) -> Result<Row, Failure> {
+    let found = read(unit, id, row).await?;
+    guard(found.as_ref())?;
+    found.ok_or_else(|| not_found(collection, row))
+}
+
+/// Changes a resource.
+pub(crate) async fn update(
+    unit: &Arc<Unit>,
+    id: &CollectionId,
+    row: &str,
+    mut changes: Document,
+    guard: &Guard,
+) -> Result<Row, Failure> {
+    let (plugin, collection) = owner(unit, id)?;
+    let current = guarded(unit, id, &collection, row, guard).await?;
+    if changes.is_empty() {
+        return Ok(current);
+    }
+    let values = split(unit, &id.name, &mut changes);
+    let key = (id.clone(), row.to_owned());
+    if values.iter().any(|(_, values)| !values.is_empty()) {
+        unit.request(key.clone(), values);
+    }
+    let document = current.json();
+    let change = Value::Object(changes.clone()).to_string();
+    tell(
+        unit,
+        &id.name,
+        Moment::BeforeUpdate,
+        std::slice::from_ref(&document),
+        std::slice::from_ref(&change),
+    )
+    .await?;
+    if !changes.is_empty() {
+        let ctx = context(unit);
+        let (name, row, document, change) = (id.name.to_string(), row.to_owned(), document, change.clone());
+        unit.call(&plugin, "update", move |instance| {
+            Box::pin(async move {
+                let (exports, store) = instance.service()?;
+                exports.hadron_host_handler().call_update(store, &ctx, &name, &row, &document, &change).await
+            })
+        })
+        .await?
+        .map_err(|error| Failure::Refused(convert::refusal(error)))?;
+    }
+    if unit.has_requested(&key) {
+        // The owner had nothing to write, but an extender has.
+        write(unit, id, row, Document::new()).await?;
+    }
+    let row = match unit.written(id, row) {
+        Some(row) if collection.derived.is_empty() => row,
+        _ => read(unit, id, row).await?.ok_or_else(|| not_found(&collection, row))?,
+    };
+    tell(unit, &id.name, Moment::AfterUpdate, &[row.json()], &[change]).await?;
+    Ok(row)
+}
+
+/// Removes a resource.
+pub(crate) async fn delete(
+    unit: &Arc<Unit>,
+    id: &CollectionId,
+    rows: &[String],
+    guard: &Guard,
+) -> Result<(), Failure> {
+    let (plugin, collection) = owner(unit, id)?;
+    let mut documents = Vec::with_capacity(rows.len());
+    for row in rows {
+        documents.push(guarded(unit, id, &collection, row, guard).await?.json());
+    }
+    tell(unit, &id.name, Moment::BeforeDelete, &documents, &[]).await?;
+    let ctx = context(unit);
+    let (name, sent) = (id.name.to_string(), documents.clone());
+    unit.call(&plugin, "delete", move |instance| {
+        Box::pin(async move {
+            let (exports, store) = instance.service()?;
+            exports.hadron_host_handler().call_delete(store, &ctx, &name, &sent).await
+        })
+    })
+    .await?
+    .map_err(|error| Failure::Refused(convert::refusal(error)))?;
+    tell(unit, &id.name, Moment::AfterDelete, &documents, &[]).await
+}
+
+/// Does an action.
+pub(crate) async fn act(
+    unit: &Arc<Unit>,
+    id: &CollectionId,
+    row: &str,
+    action: &str,
+    body: Value,
+    guard: &Guard,
+) -> Result<Value, Failure> {
+    let (plugin, collection) = owner(unit, id)?;
+    guarded(unit, id, &collection, row, guard).await?;
+    let ctx = context(unit);
+    let (name, row, action, body) =
+        (id.name.to_string(), row.to_owned(), action.to_owned(), body.to_string());
+    let answer = unit
+        .call(&plugin, "act", move |instance| {
+            Box::pin(async move {
+                let (exports, store) = instance.service()?;
+                exports.hadron_host_handler().call_act(store, &ctx, &name, &row, &action, &body).await
+            })
+        })
+        .await?
+        .map_err(|error| Failure::Refused(convert::refusal(error)))?;
+    convert::parse(&plugin, "act", &answer)
+}
+
+/// Computed attributes of a page of rows.
+pub(crate) async fn compute(
+    unit: &Arc<Unit>,
+    id: &CollectionId,
+    rows: &[Row],
+) -> Result<Vec<String>, Failure> {
+    let (plugin, _) = owner(unit, id)?;
+    let ctx = context(unit);
+    let (name, documents) = (id.name.to_string(), rows.iter().map(Row::json).collect::<Vec<_>>());
+    let asked = documents.len();
+    let answer = unit
+        .call(&plugin, "compute", move |instance| {
+            Box::pin(async move {
+                let (exports, store) = instance.service()?;
+                exports.hadron_host_handler().call_compute(store, &ctx, &name, &documents).await
+            })
+        })
+        .await?
+        .map_err(|error| Failure::Refused(convert::refusal(error)))?;
+    if answer.len() != asked {
+        return Err(convert::misbehaved(
+            &plugin,
+            "compute",
+            format!("it answered {} of {asked} rows", answer.len()),
+        ));
+    }
+    for object in &answer {
+        convert::object(&plugin, "compute", object)?;
+    }
+    Ok(answer)
+}
+
+/// One resource, if the caller may see it.
+pub(crate) async fn show(
+    unit: &Arc<Unit>,
+    id: &CollectionId,
+    row: &str,
+    visible: Predicate,
+) -> Result<Option<Row>, Failure> {
+    let query =
+        Query { predicate: Predicate::All(vec![Predicate::equal("id", row), visible]), ..Query::default() };
+    Ok(find(unit, id, query).await?.pop())
+}
+
+/// Resources that fit.
+pub(crate) async fn find(unit: &Arc<Unit>, id: &CollectionId, query: Query) -> Result<Vec<Row>, Failure> {
+    let id = id.clone();
+    Ok(unit.store(move |t| Box::pin(async move { t.find(&id, &query, &SHOWN).await })).await?)
+}
+
+/// Asks the extenders of a collection about rows that are about to be written:
+/// for each row, what is kept for each of them. `None` where nothing is
+/// requested of a row that exists.
+pub(crate) async fn extend(
+    unit: &Arc<Unit>,
+    id: &CollectionId,
+    operation: types::Operation,
+    rows: &[(String, Document, Option<Row>)],
+) -> Result<Vec<Vec<(String, Document)>>, Failure> {
+    let mut kept: Vec<Vec<(String, Document)>> = rows.iter().map(|_| Vec::new()).collect();
+    let requested: Vec<_> =
+        rows.iter().map(|(row, _, _)| unit.take_requested(&(id.clone(), row.clone()))).collect();
+    let plugins: Vec<Arc<Plugin>> = unit
+        .set
+        .active()
+        .filter(|p| p.manifest.extends.iter().any(|e| *e.collection == *id.name))
+        .cloned()
+        .collect();
+    for plugin in plugins {
+        let name = plugin.manifest.name.as_str();
+        let mut asked = Vec::new();
+        let mut items = Vec::new();
+        for (place, ((row, document, original), requested)) in rows.iter().zip(&requested).enumerate() {
+            let wanted =
+                requested.iter().find(|(plugin, _)| plugin == name).map(|(_, values)| values.clone());
+            if original.is_some() && wanted.as_ref().is_none_or(Map::is_empty) {
+                continue;
+            }
+            asked.push(place);
+            items.push(exported::extender::Extension {
+                id: row.clone(),
+                document: Value::Object(document.clone()).to_string(),
+                original: original.as_ref().and_then(|row| {
+                    row.extensions.iter().find(|(plugin, _)| plugin == name).map(|(_, text)| text.clone())
+                }),
+                requested: Value::Object(wanted.unwrap_or_default()).to_string(),
+            });
+        }
+        if items.is_empty() {
+            continue;
+        }
+        let ctx = context(unit);
+        let collection = id.name.to_string();
+        let answers = unit
+            .call(&plugin, "extend", move |instance| {
+                Box::pin(async move {
+                    let (exports, store) = instance.service()?;
+                    exports
+                        .hadron_host_extender()
+                        .call_extend(store, &ctx, &collection, operation, &items)
+                        .await
+                })
+            })
+            .await?
+            .map_err(|error| Failure::Refused(convert::refusal(error)))?;
+        if answers.len() != asked.len() {
+            return Err(convert::misbehaved(
+                &plugin,
+                "extend",
+                format!("it answered {} of {} rows", answers.len(), asked.len()),
+            ));
+        }
+        for (place, answer) in asked.into_iter().zip(answers) {
+            let mut values = convert::object(&plugin, "extend", &answer)?;
+            // An extender changes its own attributes and no others.
+            values.retain(|attribute, _| {
+                plugin
+                    .manifest
+                    .extends
+                    .iter()
+                    .any(|e| *e.collection == *id.name && e.attributes.iter().any(|a| a.name == *attribute))
+            });
+            if let Some(kept) = kept.get_mut(place) {
+                kept.push((name.to_owned(), values));
+            }
+        }
+    }
+    Ok(kept)
+}
+
+/// Writes changes of a row, with what its extenders make of the request.
+pub(crate) async fn write(
+    unit: &Arc<Unit>,
+    id: &CollectionId,
+    row: &str,
+    changes: Document,
+) -> Result<Row, Failure> {
+    let key = (id.clone(), row.to_owned());
+    let extensions = if unit.has_requested(&key) {
+        let original = read(unit, id, row).await?.ok_or(StoreError::NotFound)?;
+        let mut document: Document = serde_json::from_str(&original.document).unwrap_or_default();
+        document.extend(changes.clone());
+        extend(unit, id, types::Operation::Update, &[(row.to_owned(), document, Some(original))])
+            .await?
+            .pop()
+            .unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    let (collection, row) = (id.clone(), row.to_owned());
+    let written = unit
+        .store(move |t| Box::pin(async move { t.update(&collection, &row, changes, extensions).await }))
+        .await?;
+    unit.wrote(id, &written);
+    Ok(written)
+}

@@ -1,0 +1,385 @@
+//! From a request to an answer: a unit of work, run again when the database asks
+//! for it, its commit, and the first attempts of what follows.
+
+use crate::capabilities::plain::milliseconds;
+use crate::failpoint;
+use crate::instance::Instance;
+use crate::journal::{self, Delivered, MESSAGES, UNDO, Undo};
+use crate::unit::{Failure, Seed, Unit};
+use crate::{Caller, Core, Guard, Refusal, Status};
+use futures::future::BoxFuture;
+use hadron_store::{CollectionId, Entry, EntryState, NewEntry};
+use parking_lot::Mutex;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::Instrument;
+
+/// Runs of one unit before the client is told to try again itself.
+const MOST_RUNS: u32 = 20;
+/// A unit that takes longer than this, waiting included, is given up.
+const LONGEST_UNIT: Duration = Duration::from_secs(30);
+/// Longest wait for admission.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// `req-` and a UUID, as OpenStack's services make them.
+pub(crate) fn request_id() -> String {
+    format!("req-{}", uuid::Uuid::new_v4())
+}
+
+/// A guard that lets everything through.
+pub(crate) fn unguarded() -> Guard {
+    Arc::new(|_| Ok(()))
+}
+
+/// What is left when a unit was committed.
+#[derive(Default)]
+pub(crate) struct Committed {
+    /// The unit.
+    pub(crate) unit: String,
+    /// Journal entries it wrote, claimed by this server.
+    pub(crate) entries: Vec<NewEntry>,
+    /// Its instances, for first attempts.
+    pub(crate) instances: HashMap<String, Vec<Instance>>,
+}
+
+/// Runs a unit of work until it is committed or refused.
+pub(crate) async fn run<T: Send>(
+    core: &Arc<Core>,
+    caller: Caller,
+    work: impl Fn(Arc<Unit>) -> BoxFuture<'static, Result<T, Failure>> + Send,
+) -> Result<(T, Committed), Failure> {
+    until_done(core, caller, Ending::Commit, work).await
+}
+
+/// As `run`, for work that only reads: nothing is committed.
+pub(crate) async fn read<T: Send>(
+    core: &Arc<Core>,
+    caller: Caller,
+    work: impl Fn(Arc<Unit>) -> BoxFuture<'static, Result<T, Failure>> + Send,
+) -> Result<T, Failure> {
+    until_done(core, caller, Ending::Rollback, work).await.map(|(value, _)| value)
+}
+
+/// How a unit ends that came to its end.
+#[derive(Clone, Copy)]
+enum Ending {
+    Commit,
+    Rollback,
+}
+
+async fn until_done<T: Send>(
+    core: &Arc<Core>,
+    caller: Caller,
+    ending: Ending,
+    work: impl Fn(Arc<Unit>) -> BoxFuture<'static, Result<T, Failure>> + Send,
+) -> Result<(T, Committed), Failure> {
+    let _admitted = tokio::time::timeout(LONGEST_WAIT, core.admission.acquire())
+        .await
+        .map_err(|_| busy())?
+        .map_err(|_| busy())?;
+    let seed =
+        Seed { id: uuid::Uuid::new_v4().to_string(), now: milliseconds(), set: core.set.load_full(), caller };
+    let span = tracing::info_span!("unit", unit = seed.id);
+    async {
+        let mut runs = 0;
+        loop {
+            runs += 1;
+            match once(core, &seed, ending, &work).await {
+                Err(Failure::Again(reason)) if runs < MOST_RUNS => {
+                    tracing::debug!(runs, reason, "the unit is run again");
+                    let most = 1u64 << runs.min(6);
+                    tokio::time::sleep(Duration::from_millis(rand::random_range(0..=most))).await;
+                }
+                other => return other,
+            }
+        }
+    }
+    .instrument(span)
+    .await
+}
+
+fn busy() -> Failure {
+    Failure::Refused(Refusal::new(
+        Status::Unavailable,
+        "ServiceUnavailable",
+        "the server is busy, try again later",
+    ))
+}
+
+async fn once<T: Send>(
+    core: &Arc<Core>,
+    seed: &Seed,
+    ending: Ending,
+    work: &(impl Fn(Arc<Unit>) -> BoxFuture<'static, Result<T, Failure>> + Send),
+) -> Result<(T, Committed), Failure> {
+    let transaction = core.store.begin(&seed.id).await?;
+    let unit = Unit::new(core.clone(), seed.clone(), transaction);
+    let result = match tokio::time::timeout(LONGEST_UNIT, work(unit.clone())).await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::Refused(Refusal::new(
+            Status::Unavailable,
+            "ServiceUnavailable",
+            format!("the request took longer than {} s and was undone", LONGEST_UNIT.as_secs()),
+        ))),
+    };
+    // The instances hold the unit and the unit holds them: taken apart here.
+    let instances = unit.take_instances();
+    let transaction = unit.transaction.lock().await.take();
+    let Some(transaction) = transaction else { return Err(busy()) };
+    match result {
+        Ok(value) => match ending {
+            Ending::Commit => {
+                let entries = unit.take_outbox();
+                failpoint::hit(failpoint::BEFORE_COMMIT);
+                transaction.commit(entries.clone()).await?;
+                failpoint::hit(failpoint::AFTER_COMMIT);
+                Ok((value, Committed { unit: seed.id.clone(), entries, instances }))
+            }
+            Ending::Rollback => {
+                transaction.rollback().await;
+                Ok((value, Committed::default()))
+            }
+        },
+        Err(failure) => {
+            transaction.rollback().await;
+            Err(failure)
+        }
+    }
+}
+
+/// The rows a request created itself: a refusal of theirs undoes them.
+#[derive(Clone)]
+pub(crate) struct Own {
+    pub(crate) collection: CollectionId,
+    pub(crate) rows: Vec<String>,
+}
+
+/// Whose turn it is to speak: a create is answered or undone, never both.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// The client still waits.
+    Open,
+    /// The client was told that it is done.
+    Answered,
+    /// It is being undone; the client will get the refusal.
+    Undoing,
+}
+
+/// Makes the first attempts of what a unit left, and waits for them as long as
+/// the delivery budget lasts. A refusal of the request's own create comes back
+/// as the client's error, with everything undone.
+pub(crate) async fn follow(
+    core: &Arc<Core>,
+    request_id: &str,
+    committed: Committed,
+    own: Option<Own>,
+) -> Result<(), Refusal> {
+    if committed.entries.is_empty() {
+        return Ok(());
+    }
+    let verdict = Arc::new(Mutex::new(Verdict::Open));
+    let mut attempts = core.tasks.spawn(
+        first_attempts(core.clone(), request_id.to_owned(), committed, own, verdict.clone())
+            .in_current_span(),
+    );
+    let outcome = match tokio::time::timeout(core.settings.delivery_budget, &mut attempts).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            {
+                let mut verdict = verdict.lock();
+                if *verdict == Verdict::Open {
+                    *verdict = Verdict::Answered;
+                    return Ok(());
+                }
+            }
+            attempts.await
+        }
+    };
+    match outcome {
+        Ok(Some(refusal)) => Err(refusal),
+        _ => Ok(()),
+    }
+}
+
+/// As `follow`, for units that no client waits for.
+pub(crate) fn follow_in_background(core: &Arc<Core>, request_id: &str, committed: Committed) {
+    if !committed.entries.is_empty() {
+        let answered = Arc::new(Mutex::new(Verdict::Answered));
+        core.tasks.spawn(first_attempts(core.clone(), request_id.to_owned(), committed, None, answered));
+    }
+}
+
+async fn first_attempts(
+    core: Arc<Core>,
+    request_id: String,
+    committed: Committed,
+    own: Option<Own>,
+    verdict: Arc<Mutex<Verdict>>,
+) -> Option<Refusal> {
+    let Committed { unit, entries, mut instances } = committed;
+    let (messages, work): (Vec<NewEntry>, Vec<NewEntry>) =
+        entries.into_iter().partition(|entry| entry.target == MESSAGES);
+    let journal = core.store.journal();
+    let ids: Vec<String> = work.iter().map(|entry| entry.id.clone()).collect();
+    let ready: HashSet<String> = if ids.is_empty() {
+        HashSet::new()
+    } else {
+        match journal.ready(&ids).await {
+            Ok(ready) => ready.into_iter().collect(),
+            Err(error) => {
+                tracing::warn!(%error, "the journal cannot be asked; what follows this request is done in the background");
+                HashSet::new()
+            }
+        }
+    };
+    let (now, waiting): (Vec<NewEntry>, Vec<NewEntry>) =
+        work.iter().cloned().partition(|entry| ready.contains(&entry.id));
+    for group in journal::groups(now.into_iter().map(|new| claimed(new, &unit)).collect()) {
+        match journal::attempt(&core, &request_id, &group, &mut instances).await {
+            Delivered::Done => {}
+            Delivered::Later(reason) => put_off(&core, &group, &reason).await,
+            Delivered::Refused(refusal) => {
+                if let Some(own) = own.as_ref().filter(|own| is_own(own, &group))
+                    && undoing(&verdict)
+                {
+                    let entries = work.iter().chain(&messages).map(|entry| entry.id.clone()).collect();
+                    undo(&core, &request_id, own, entries).await;
+                    return Some(refusal);
+                }
+                give_up(&core, &group, &refusal).await;
+            }
+        }
+    }
+    let waiting: Vec<String> = waiting.into_iter().map(|entry| entry.id).collect();
+    if !waiting.is_empty() {
+        if let Err(error) = journal.release(&waiting).await {
+            tracing::warn!(%error, "entries are delivered when their lease has ended");
+        }
+        core.wake.notify_one();
+    }
+    for message in messages {
+        let group = [claimed(message, &unit)];
+        if let Delivered::Later(reason) = journal::attempt(&core, &request_id, &group, &mut instances).await {
+            put_off(&core, &group, &reason).await;
+        }
+    }
+    None
+}
+
+/// Claims the verdict for undoing, unless the client was answered.
+fn undoing(verdict: &Mutex<Verdict>) -> bool {
+    let mut verdict = verdict.lock();
+    if *verdict == Verdict::Open {
+        *verdict = Verdict::Undoing;
+    }
+    *verdict == Verdict::Undoing
+}
+
+fn is_own(own: &Own, group: &[Entry]) -> bool {
+    group.iter().all(|entry| {
+        entry.new.operation == "create"
+            && *entry.new.collection == *own.collection.name
+            && own.rows.contains(&entry.new.resource)
+    })
+}
+
+/// An entry this server has just written, and claimed.
+fn claimed(new: NewEntry, unit: &str) -> Entry {
+    Entry {
+        new,
+        unit: unit.to_owned(),
+        state: EntryState::Pending,
+        attempts: 0,
+        error: None,
+        created_at: String::new(),
+        due_at: String::new(),
+    }
+}
+
+/// Writes down that the create is to be undone, then undoes it; a crash between
+/// the two leaves the undoing to whoever reads the journal next.
+async fn undo(core: &Arc<Core>, request_id: &str, own: &Own, entries: Vec<String>) {
+    failpoint::hit(failpoint::BEFORE_UNDO);
+    let undo = Undo {
+        plugin: own.collection.plugin.to_string(),
+        collection: own.collection.name.to_string(),
+        rows: own.rows.clone(),
+        entries,
+    };
+    let caller = Caller { request_id: request_id.to_owned(), is_admin: true, ..Caller::default() };
+    let posted = run(core, caller, move |unit| {
+        let payload = serde_json::to_value(&undo).unwrap_or_default();
+        let resource = undo.rows.first().cloned().unwrap_or_default();
+        let collection = undo.collection.clone();
+        Box::pin(async move {
+            unit.post(NewEntry {
+                id: unit.uuid(),
+                target: UNDO.to_owned(),
+                kind: UNDO.to_owned(),
+                operation: "delete".to_owned(),
+                collection,
+                resource,
+                revision: i64::MAX,
+                after: Vec::new(),
+                payload,
+            });
+            Ok(())
+        })
+    })
+    .await;
+    match posted {
+        Ok(((), committed)) => {
+            failpoint::hit(failpoint::AFTER_UNDO_ENTRY);
+            let unit = committed.unit.clone();
+            for new in committed.entries {
+                let group = [claimed(new, &unit)];
+                if let Delivered::Later(reason) =
+                    journal::attempt(core, request_id, &group, &mut HashMap::new()).await
+                {
+                    put_off(core, &group, &reason).await;
+                }
+            }
+        }
+        Err(failure) => {
+            tracing::error!(%failure, "a refused create cannot be undone now; its entry is delivered again")
+        }
+    }
+}
+
+/// Waits longer with each attempt, up to a minute, and never in step with
+/// others.
+pub(crate) fn backoff(attempts: u32) -> Duration {
+    let base = 500u64.saturating_mul(1 << attempts.min(7)).min(60_000);
+    Duration::from_millis(rand::random_range(base / 2..=base))
+}
+
+/// Tries the entries again later.
+pub(crate) async fn put_off(core: &Core, group: &[Entry], reason: &str) {
+    for entry in group {
+        tracing::warn!(
+            entry = entry.new.id,
+            target = entry.new.target,
+            resource = entry.new.resource,
+            reason,
+            "an entry of the journal is tried again later"
+        );
+        if let Err(error) = core.store.journal().failed(&entry.new.id, reason, backoff(entry.attempts)).await
+        {
+            tracing::warn!(%error, "the entry is delivered again when its lease has ended");
+        }
+    }
+}
+
+/// Leaves refused entries to the operator.
+pub(crate) async fn give_up(core: &Core, group: &[Entry], refusal: &Refusal) {
+    for entry in group {
+        tracing::error!(
+            entry = entry.new.id, target = entry.new.target, resource = entry.new.resource, %refusal,
+            "an entry of the journal was refused; see `hadron journal show`"
+        );
+        if let Err(error) = core.store.journal().refused(&entry.new.id, &refusal.to_string()).await {
+            tracing::warn!(%error, "the entry is delivered again when its lease has ended");
+        }
+    }
+}
