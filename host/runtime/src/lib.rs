@@ -14,6 +14,7 @@ mod capabilities;
 mod component;
 mod convert;
 mod engine;
+mod failpoint;
 mod instance;
 mod journal;
 mod limits;

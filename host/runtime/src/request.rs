@@ -2,6 +2,7 @@
 //! for it, its commit, and the first attempts of what follows.
 
 use crate::capabilities::plain::milliseconds;
+use crate::failpoint;
 use crate::instance::Instance;
 use crate::journal::{self, Delivered, MESSAGES, UNDO, Undo};
 use crate::unit::{Failure, Seed, Unit};
@@ -130,7 +131,9 @@ async fn once<T: Send>(
         Ok(value) => match ending {
             Ending::Commit => {
                 let entries = unit.take_outbox();
+                failpoint::hit(failpoint::BEFORE_COMMIT);
                 transaction.commit(entries.clone()).await?;
+                failpoint::hit(failpoint::AFTER_COMMIT);
                 Ok((value, Committed { unit: seed.id.clone(), entries, instances }))
             }
             Ending::Rollback => {
@@ -297,6 +300,7 @@ fn claimed(new: NewEntry, unit: &str) -> Entry {
 /// Writes down that the create is to be undone, then undoes it; a crash between
 /// the two leaves the undoing to whoever reads the journal next.
 async fn undo(core: &Arc<Core>, request_id: &str, own: &Own, entries: Vec<String>) {
+    failpoint::hit(failpoint::BEFORE_UNDO);
     let undo = Undo {
         plugin: own.collection.plugin.to_string(),
         collection: own.collection.name.to_string(),
@@ -326,6 +330,7 @@ async fn undo(core: &Arc<Core>, request_id: &str, own: &Own, entries: Vec<String
     .await;
     match posted {
         Ok(((), committed)) => {
+            failpoint::hit(failpoint::AFTER_UNDO_ENTRY);
             let unit = committed.unit.clone();
             for new in committed.entries {
                 let group = [claimed(new, &unit)];
