@@ -1,31 +1,26 @@
 //! The command line as its users meet it: help texts, exit codes, sentences.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// An empty folder of its own, which is the working folder of what runs in it.
-struct Place(PathBuf);
+struct Place(tempfile::TempDir);
 
 impl Place {
     fn new() -> Place {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("hadron-cli-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Place(path)
+        Place(tempfile::tempdir().unwrap())
     }
 
     fn with(file: &str, text: &str) -> Place {
         let place = Place::new();
-        std::fs::write(place.0.join(file), text).unwrap();
+        std::fs::write(place.0.path().join(file), text).unwrap();
         place
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hadron"));
-        command.args(arguments).current_dir(&self.0);
+        command.args(arguments).current_dir(self.0.path());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("HADRON_") {
                 command.env_remove(name);
@@ -36,12 +31,6 @@ impl Place {
 
     fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -192,5 +181,5 @@ fn a_database_that_is_not_there_is_not_made_by_asking_for_its_status() {
     let output = place.run(&["db", "status"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).contains("hadron db migrate"), "{}", err(&output));
-    assert!(!place.0.join(".hadron").exists());
+    assert!(!place.0.path().join(".hadron").exists());
 }
