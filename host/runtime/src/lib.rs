@@ -14,6 +14,7 @@ mod capabilities;
 mod component;
 mod convert;
 mod engine;
+mod failpoint;
 mod instance;
 mod journal;
 mod limits;
@@ -323,10 +324,15 @@ impl Runtime {
         collection: &CollectionId,
         rows: &[Row],
     ) -> Result<Vec<String>, Refusal> {
+        let (core, caller) = (self.core.clone(), caller.clone());
         let (collection, rows) = (collection.clone(), Arc::new(rows.to_vec()));
-        self.write(caller, move |unit| {
-            let (collection, rows) = (collection.clone(), rows.clone());
-            Box::pin(async move { operations::compute(&unit, &collection, &rows).await })
+        self.detached(async move {
+            request::read(&core, caller, move |unit| {
+                let (collection, rows) = (collection.clone(), rows.clone());
+                Box::pin(async move { operations::compute(&unit, &collection, &rows).await })
+            })
+            .await
+            .map_err(unit::Failure::refusal)
         })
         .await
     }

@@ -134,6 +134,9 @@ pub struct PluginSet {
     pub refused: Vec<(String, String)>,
     /// Goes up with every change, so that what is made from a set can be kept.
     pub generation: u64,
+    /// Plugins that are being removed: not asked any more, but still given
+    /// what waits for them.
+    pub(crate) leaving: Vec<Arc<Plugin>>,
     /// Public collections by name.
     public: HashMap<String, (CollectionId, Arc<Plugin>)>,
 }
@@ -156,7 +159,7 @@ impl PluginSet {
                 public.entry(collection.name.clone()).or_insert((id, plugin.clone()));
             }
         }
-        PluginSet { plugins, refused, generation, public }
+        PluginSet { plugins, refused, generation, leaving: Vec::new(), public }
     }
 
     /// Plugins that take part.
@@ -219,9 +222,16 @@ impl PluginSet {
             .collect()
     }
 
-    /// Mechanism drivers in order.
+    /// The plugin of that name, where it can be given work: taking part, or
+    /// being removed.
+    pub(crate) fn recipient(&self, name: &str) -> Option<&Arc<Plugin>> {
+        self.active().chain(&self.leaving).find(|p| p.manifest.name == name)
+    }
+
+    /// Mechanism drivers in order; those out of rotation too, since what they
+    /// miss is kept for them in the journal.
     pub(crate) fn mechanisms(&self) -> impl Iterator<Item = &Arc<Plugin>> {
-        self.active().filter(|p| p.kind == PluginKind::MechanismDriver)
+        self.plugins.iter().filter(|p| p.kind == PluginKind::MechanismDriver)
     }
 
     /// The type driver that serves a network type.

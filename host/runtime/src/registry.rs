@@ -404,12 +404,17 @@ pub(crate) async fn remove(core: &Arc<Core>, name: &str, drop_journal: bool) -> 
             ));
         }
     }
-    // Out of the set first, so that no new entries come while the old are counted.
     let plugins: Vec<Arc<Plugin>> =
         present.plugins.iter().filter(|p| p.manifest.name != name).cloned().collect();
-    core.store.journal().flush().await.map_err(unreadable)?;
-    let waiting = core.store.journal().pending(name).await.map_err(unreadable)?;
+    // Out of the set first, so that no new entries come; units that still have
+    // it end before the entries are counted, and those are still delivered.
+    let mut leaving = PluginSet::new(plugins.clone(), present.refused.clone(), present.generation + 1);
+    leaving.leaving.push(plugin.clone());
+    core.set.store(Arc::new(leaving));
+    core.changes.send_replace(present.generation + 1);
+    let waiting = drained(core, name).await?;
     if waiting > 0 && !drop_journal {
+        swap(core, present.plugins.clone(), present.refused.clone());
         return Err(refuse(
             Status::Conflict,
             format!(
@@ -430,7 +435,27 @@ pub(crate) async fn remove(core: &Arc<Core>, name: &str, drop_journal: bool) -> 
     Ok(())
 }
 
-/// Takes a plugin out of rotation or back in; one that was added stays so over
+/// Waits for running units, and a while for what the plugin still has to be
+/// given; how many entries are left.
+async fn drained(core: &Core, name: &str) -> Result<u64, Refusal> {
+    let units = core.settings.units.max(1);
+    drop(core.admission.acquire_many(units).await.map_err(unreadable)?);
+    let patience = tokio::time::Instant::now() + core.settings.delivery_budget;
+    loop {
+        core.store.journal().flush().await.map_err(unreadable)?;
+        let waiting = core.store.journal().pending(name).await.map_err(unreadable)?;
+        if waiting == 0 || tokio::time::Instant::now() > patience {
+            return Ok(waiting);
+        }
+        tokio::time::sleep(DRAIN_LOOK).await;
+    }
+}
+
+/// How often a leaving plugin's entries are counted.
+const DRAIN_LOOK: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// Takes a plugin out of rotation or back in. While it is out, what it would
+/// be told after commits waits in the journal. One that was added stays so over
 /// a restart, of a configured one the configuration decides at the next start.
 pub(crate) async fn set_enabled(core: &Arc<Core>, name: &str, enabled: bool) -> Result<Arc<Plugin>, Refusal> {
     let _changing = core.changing.lock().await;
@@ -446,6 +471,11 @@ pub(crate) async fn set_enabled(core: &Arc<Core>, name: &str, enabled: bool) -> 
         core.store.components().update(&record).await.map_err(unreadable)?;
     }
     swap(core, plugins, present.refused.clone());
+    if enabled {
+        // What waited for it need not wait for its next turn.
+        let filter = EntryFilter { target: Some(name.to_owned()), ..EntryFilter::default() };
+        core.store.journal().retry(&filter).await.map_err(unreadable)?;
+    }
     core.wake.notify_one();
     Ok(plugin)
 }

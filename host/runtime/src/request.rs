@@ -2,6 +2,7 @@
 //! for it, its commit, and the first attempts of what follows.
 
 use crate::capabilities::plain::milliseconds;
+use crate::failpoint;
 use crate::instance::Instance;
 use crate::journal::{self, Delivered, MESSAGES, UNDO, Undo};
 use crate::unit::{Failure, Seed, Unit};
@@ -48,6 +49,31 @@ pub(crate) async fn run<T: Send>(
     caller: Caller,
     work: impl Fn(Arc<Unit>) -> BoxFuture<'static, Result<T, Failure>> + Send,
 ) -> Result<(T, Committed), Failure> {
+    until_done(core, caller, Ending::Commit, work).await
+}
+
+/// As `run`, for work that only reads: nothing is committed.
+pub(crate) async fn read<T: Send>(
+    core: &Arc<Core>,
+    caller: Caller,
+    work: impl Fn(Arc<Unit>) -> BoxFuture<'static, Result<T, Failure>> + Send,
+) -> Result<T, Failure> {
+    until_done(core, caller, Ending::Rollback, work).await.map(|(value, _)| value)
+}
+
+/// How a unit ends that came to its end.
+#[derive(Clone, Copy)]
+enum Ending {
+    Commit,
+    Rollback,
+}
+
+async fn until_done<T: Send>(
+    core: &Arc<Core>,
+    caller: Caller,
+    ending: Ending,
+    work: impl Fn(Arc<Unit>) -> BoxFuture<'static, Result<T, Failure>> + Send,
+) -> Result<(T, Committed), Failure> {
     let _admitted = tokio::time::timeout(LONGEST_WAIT, core.admission.acquire())
         .await
         .map_err(|_| busy())?
@@ -59,7 +85,7 @@ pub(crate) async fn run<T: Send>(
         let mut runs = 0;
         loop {
             runs += 1;
-            match once(core, &seed, &work).await {
+            match once(core, &seed, ending, &work).await {
                 Err(Failure::Again(reason)) if runs < MOST_RUNS => {
                     tracing::debug!(runs, reason, "the unit is run again");
                     let most = 1u64 << runs.min(6);
@@ -84,6 +110,7 @@ fn busy() -> Failure {
 async fn once<T: Send>(
     core: &Arc<Core>,
     seed: &Seed,
+    ending: Ending,
     work: &(impl Fn(Arc<Unit>) -> BoxFuture<'static, Result<T, Failure>> + Send),
 ) -> Result<(T, Committed), Failure> {
     let transaction = core.store.begin(&seed.id).await?;
@@ -101,11 +128,19 @@ async fn once<T: Send>(
     let transaction = unit.transaction.lock().await.take();
     let Some(transaction) = transaction else { return Err(busy()) };
     match result {
-        Ok(value) => {
-            let entries = unit.take_outbox();
-            transaction.commit(entries.clone()).await?;
-            Ok((value, Committed { unit: seed.id.clone(), entries, instances }))
-        }
+        Ok(value) => match ending {
+            Ending::Commit => {
+                let entries = unit.take_outbox();
+                failpoint::hit(failpoint::BEFORE_COMMIT);
+                transaction.commit(entries.clone()).await?;
+                failpoint::hit(failpoint::AFTER_COMMIT);
+                Ok((value, Committed { unit: seed.id.clone(), entries, instances }))
+            }
+            Ending::Rollback => {
+                transaction.rollback().await;
+                Ok((value, Committed::default()))
+            }
+        },
         Err(failure) => {
             transaction.rollback().await;
             Err(failure)
@@ -120,6 +155,17 @@ pub(crate) struct Own {
     pub(crate) rows: Vec<String>,
 }
 
+/// Whose turn it is to speak: a create is answered or undone, never both.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// The client still waits.
+    Open,
+    /// The client was told that it is done.
+    Answered,
+    /// It is being undone; the client will get the refusal.
+    Undoing,
+}
+
 /// Makes the first attempts of what a unit left, and waits for them as long as
 /// the delivery budget lasts. A refusal of the request's own create comes back
 /// as the client's error, with everything undone.
@@ -132,25 +178,34 @@ pub(crate) async fn follow(
     if committed.entries.is_empty() {
         return Ok(());
     }
-    let answered = Arc::new(Mutex::new(false));
-    let attempts = core.tasks.spawn(
-        first_attempts(core.clone(), request_id.to_owned(), committed, own, answered.clone())
+    let verdict = Arc::new(Mutex::new(Verdict::Open));
+    let mut attempts = core.tasks.spawn(
+        first_attempts(core.clone(), request_id.to_owned(), committed, own, verdict.clone())
             .in_current_span(),
     );
-    match tokio::time::timeout(core.settings.delivery_budget, attempts).await {
-        Ok(Ok(Some(refusal))) => Err(refusal),
-        Ok(_) => Ok(()),
+    let outcome = match tokio::time::timeout(core.settings.delivery_budget, &mut attempts).await {
+        Ok(outcome) => outcome,
         Err(_) => {
-            *answered.lock() = true;
-            Ok(())
+            {
+                let mut verdict = verdict.lock();
+                if *verdict == Verdict::Open {
+                    *verdict = Verdict::Answered;
+                    return Ok(());
+                }
+            }
+            attempts.await
         }
+    };
+    match outcome {
+        Ok(Some(refusal)) => Err(refusal),
+        _ => Ok(()),
     }
 }
 
 /// As `follow`, for units that no client waits for.
 pub(crate) fn follow_in_background(core: &Arc<Core>, request_id: &str, committed: Committed) {
     if !committed.entries.is_empty() {
-        let answered = Arc::new(Mutex::new(true));
+        let answered = Arc::new(Mutex::new(Verdict::Answered));
         core.tasks.spawn(first_attempts(core.clone(), request_id.to_owned(), committed, None, answered));
     }
 }
@@ -160,7 +215,7 @@ async fn first_attempts(
     request_id: String,
     committed: Committed,
     own: Option<Own>,
-    answered: Arc<Mutex<bool>>,
+    verdict: Arc<Mutex<Verdict>>,
 ) -> Option<Refusal> {
     let Committed { unit, entries, mut instances } = committed;
     let (messages, work): (Vec<NewEntry>, Vec<NewEntry>) =
@@ -186,7 +241,7 @@ async fn first_attempts(
             Delivered::Later(reason) => put_off(&core, &group, &reason).await,
             Delivered::Refused(refusal) => {
                 if let Some(own) = own.as_ref().filter(|own| is_own(own, &group))
-                    && !*answered.lock()
+                    && undoing(&verdict)
                 {
                     let entries = work.iter().chain(&messages).map(|entry| entry.id.clone()).collect();
                     undo(&core, &request_id, own, entries).await;
@@ -210,6 +265,15 @@ async fn first_attempts(
         }
     }
     None
+}
+
+/// Claims the verdict for undoing, unless the client was answered.
+fn undoing(verdict: &Mutex<Verdict>) -> bool {
+    let mut verdict = verdict.lock();
+    if *verdict == Verdict::Open {
+        *verdict = Verdict::Undoing;
+    }
+    *verdict == Verdict::Undoing
 }
 
 fn is_own(own: &Own, group: &[Entry]) -> bool {
@@ -236,6 +300,7 @@ fn claimed(new: NewEntry, unit: &str) -> Entry {
 /// Writes down that the create is to be undone, then undoes it; a crash between
 /// the two leaves the undoing to whoever reads the journal next.
 async fn undo(core: &Arc<Core>, request_id: &str, own: &Own, entries: Vec<String>) {
+    failpoint::hit(failpoint::BEFORE_UNDO);
     let undo = Undo {
         plugin: own.collection.plugin.to_string(),
         collection: own.collection.name.to_string(),
@@ -265,6 +330,7 @@ async fn undo(core: &Arc<Core>, request_id: &str, own: &Own, entries: Vec<String
     .await;
     match posted {
         Ok(((), committed)) => {
+            failpoint::hit(failpoint::AFTER_UNDO_ENTRY);
             let unit = committed.unit.clone();
             for new in committed.entries {
                 let group = [claimed(new, &unit)];
