@@ -127,7 +127,10 @@ impl<'a> Whole<'a> {
         let key = (reference.attribute.clone(), id);
         match self.parents.0.get(&key) {
             None => {
-                self.wanted.borrow_mut().push(Wanted { reference: reference.clone(), id: key.1 });
+                let mut wanted = self.wanted.borrow_mut();
+                if !wanted.iter().any(|w| w.reference.attribute == key.0 && w.id == key.1) {
+                    wanted.push(Wanted { reference: reference.clone(), id: key.1 });
+                }
                 Found::Unknown
             }
             Some(row) => {

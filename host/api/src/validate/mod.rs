@@ -31,15 +31,14 @@ pub(crate) fn create(
     }
     let mut out = Map::with_capacity(resource.attributes.len() + 1);
     out.insert("project_id".to_owned(), Value::from(project));
+    // The parent's id comes from the URL and is checked by looking for the row.
+    let parent = resource.parent.as_ref().zip(above).map(|(parent, id)| (parent.attribute.as_str(), id));
     for attribute in &resource.attributes {
         let given = body.remove(&attribute.name);
-        if let (Some(parent), Some(above)) = (&resource.parent, above)
-            && parent.attribute == attribute.name
-        {
+        if parent.is_some_and(|(name, _)| name == attribute.name) {
             if given.is_some() {
                 return Err(refuse(&attribute.name));
             }
-            out.insert(attribute.name.clone(), Value::from(above));
             continue;
         }
         match given {
@@ -60,7 +59,11 @@ pub(crate) fn create(
             }
         }
     }
-    convert_all(resource, out)
+    let mut out = convert_all(resource, out)?;
+    if let Some((name, id)) = parent {
+        out.insert(name.to_owned(), Value::from(id));
+    }
+    Ok(out)
 }
 
 /// The body of an update, checked.
