@@ -58,6 +58,9 @@ pub(crate) struct Measured {
     pub(crate) cpu_us: f64,
 }
 
+/// What takes longer is counted as this long, µs.
+const LONGEST_US: u64 = 600_000_000;
+
 struct Tally {
     took: Histogram<u64>,
     done: u64,
@@ -79,7 +82,12 @@ pub(crate) async fn drive<W: Worker>(
     cpu: impl Fn() -> Result<Duration>,
 ) -> Result<Measured> {
     let phase = Cell::new(if time.warm.is_zero() { Phase::Counted } else { Phase::Warm });
-    let tally = RefCell::new(Tally { took: Histogram::new(3)?, done: 0, failed: 0, failure: None });
+    let tally = RefCell::new(Tally {
+        took: Histogram::new_with_bounds(1, LONGEST_US, 3)?,
+        done: 0,
+        failed: 0,
+        failure: None,
+    });
     let start = Cell::new((Instant::now(), cpu()?));
     let end = Cell::new(None);
 
