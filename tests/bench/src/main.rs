@@ -113,10 +113,10 @@ async fn bench(options: &Options) -> Result<Report> {
     };
     let mut report = Report::default();
     if options.database != Some(Kind::Postgres) {
-        bench.database(&Database::sqlite(bench.folder.path())?, &mut report).await?;
+        bench.database(&Database::sqlite(bench.folder.path()), &mut report).await?;
     }
     if options.database != Some(Kind::Sqlite) {
-        bench.database(&Database::postgres().await?, &mut report).await?;
+        bench.database(&Database::postgres()?, &mut report).await?;
     }
     report.judge();
     Ok(report)
