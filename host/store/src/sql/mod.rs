@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn quotes_cannot_get_into_names() {
-        assert_eq!(Ident::new(&["a\"; DROP"]).as_str(), "a________");
+        assert_eq!(Ident::new(&["a\"; DROP"]).as_str(), "a_______");
         assert!(Member::new("a'b").is_err());
         assert!(Member::new("provider:network_type").is_ok());
     }
