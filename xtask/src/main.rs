@@ -1,1 +1,77 @@
-fn main() {}
+//! The project's own tooling: `cargo xtask build|run|setup|test|lint|check`.
+//!
+//! One program instead of shell scripts, so that the two commands of the README
+//! do the same on every machine, rebuild only what changed, and say what they
+//! do. It has few dependencies, since it is the first thing a fresh clone
+//! compiles.
+#![forbid(unsafe_code)]
+
+mod build;
+mod check;
+mod guests;
+mod lint;
+mod say;
+mod setup;
+mod test;
+mod wasm_target;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Builds, runs and tests Hadron")]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build the plugins (as components, into target/plugins) and the host
+    Build,
+    /// Build, then serve on 127.0.0.1:9696 with SQLite under .hadron/
+    Run {
+        /// Further arguments for `hadron serve`, after `--`
+        #[arg(last = true)]
+        serve: Vec<String>,
+    },
+    /// Install what the tests need, or say what to install
+    Setup,
+    /// Set up, build, and run the checks and all tests
+    Test {
+        /// Also run the tests that take minutes
+        #[arg(long)]
+        long: bool,
+        /// Only tests whose name contains this
+        filter: Option<String>,
+    },
+    /// Formatting, clippy and, where cargo-deny is installed, dependencies
+    Lint,
+    /// The rules about the source that no compiler knows
+    Check,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say::failed(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    let workspace = Workspace::find()?;
+    match task {
+        Task::Build => build::build(&workspace),
+        Task::Run { serve } => build::run(&workspace, &serve),
+        Task::Setup => setup::setup(&workspace),
+        Task::Test { long, filter } => test::test(&workspace, long, filter.as_deref()),
+        Task::Lint => lint::lint(&workspace),
+        Task::Check => check::check(&workspace),
+    }
+}

@@ -44,3 +44,43 @@ impl Breaker {
         self.failures.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(failures: u32, pause: Duration) -> Settings {
+        Settings {
+            units: 1,
+            call_limit: Duration::ZERO,
+            unit_limit: Duration::ZERO,
+            delivery_limit: Duration::ZERO,
+            delivery_budget: Duration::ZERO,
+            memory_mib: 1,
+            cache: std::path::PathBuf::new(),
+            breaker: (failures, pause),
+        }
+    }
+
+    #[test]
+    fn opens_after_so_many_failures_in_a_row() {
+        let (breaker, settings) = (Breaker::default(), settings(3, Duration::from_secs(60)));
+        breaker.failed(&settings);
+        breaker.failed(&settings);
+        breaker.worked();
+        breaker.failed(&settings);
+        breaker.failed(&settings);
+        assert_eq!(breaker.open(), None);
+        breaker.failed(&settings);
+        assert!(breaker.open().is_some());
+    }
+
+    #[test]
+    fn one_more_failure_after_the_pause_opens_it_again() {
+        let (breaker, short) = (Breaker::default(), settings(1, Duration::ZERO));
+        breaker.failed(&short);
+        assert_eq!(breaker.open(), None, "the pause is over");
+        breaker.failed(&settings(1, Duration::from_secs(60)));
+        assert!(breaker.open().is_some());
+    }
+}

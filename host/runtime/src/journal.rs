@@ -419,3 +419,56 @@ async fn undo(core: &Arc<Core>, entry: &Entry) -> Delivered {
         Err(failure) => Delivered::Later(format!("it could not be undone: {failure}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hadron_store::EntryState;
+
+    fn entry(target: &str, kind: &str, operation: &str, resource: &str) -> Entry {
+        let new = NewEntry {
+            id: format!("{target}-{resource}"),
+            target: target.to_owned(),
+            kind: kind.to_owned(),
+            operation: operation.to_owned(),
+            collection: "things".to_owned(),
+            resource: resource.to_owned(),
+            revision: 0,
+            after: Vec::new(),
+            payload: Value::Null,
+        };
+        Entry {
+            new,
+            unit: String::new(),
+            state: EntryState::Pending,
+            attempts: 0,
+            error: None,
+            created_at: String::new(),
+            due_at: String::new(),
+        }
+    }
+
+    fn sizes(entries: Vec<Entry>) -> Vec<usize> {
+        groups(entries).iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn a_bulk_create_is_one_call_of_each_driver() {
+        let bulk = |driver: &str| {
+            (0..3).map(|n| entry(driver, "port-postcommit", "create", &n.to_string())).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes([bulk("a"), bulk("b")].concat()), [3, 3]);
+    }
+
+    #[test]
+    fn changes_of_one_row_are_never_in_one_call() {
+        let twice =
+            vec![entry("a", "port-postcommit", "update", "1"), entry("a", "port-postcommit", "update", "1")];
+        assert_eq!(sizes(twice), [1, 1]);
+    }
+
+    #[test]
+    fn a_plugins_own_work_is_delivered_one_by_one() {
+        assert_eq!(sizes(vec![entry("a", "work", "", "1"), entry("a", "work", "", "2")]), [1, 1]);
+    }
+}

@@ -8,6 +8,7 @@ use crate::bindings::http::{Header, Host, HttpError, Request, Response};
 use crate::component::Loaded;
 use crate::state::{HostState, Phase};
 use futures::StreamExt;
+use hadron_manifest::HttpGrant;
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use std::time::Duration;
@@ -37,16 +38,15 @@ pub(super) fn secret(plugin: &Loaded, name: &str) -> Result<String, String> {
 }
 
 /// Whether a URL is below a granted endpoint: same scheme, host and port, and a
-/// path below the grant's.
-fn granted(plugin: &Loaded, url: &Url) -> bool {
-    plugin.manifest.requests.http
-        && plugin.grants.http.iter().filter_map(|grant| Url::parse(&grant.0).ok()).any(|grant| {
-            let base = grant.path().trim_end_matches('/');
-            grant.scheme() == url.scheme()
-                && grant.host_str() == url.host_str()
-                && grant.port_or_known_default() == url.port_or_known_default()
-                && (base.is_empty() || url.path() == base || url.path().starts_with(&format!("{base}/")))
-        })
+/// path below the grant's. No grants, no egress.
+fn granted(grants: &[HttpGrant], url: &Url) -> bool {
+    grants.iter().filter_map(|grant| Url::parse(&grant.0).ok()).any(|grant| {
+        let base = grant.path().trim_end_matches('/');
+        grant.scheme() == url.scheme()
+            && grant.host_str() == url.host_str()
+            && grant.port_or_known_default() == url.port_or_known_default()
+            && (base.is_empty() || url.path() == base || url.path().starts_with(&format!("{base}/")))
+    })
 }
 
 fn headers(plugin: &Loaded, request: &Request) -> Result<HeaderMap, HttpError> {
@@ -110,7 +110,7 @@ fn is_this_machine(address: std::net::IpAddr) -> bool {
 async fn send(client: &reqwest::Client, plugin: &Loaded, request: Request) -> Result<Response, HttpError> {
     let url = Url::parse(&request.url)
         .map_err(|error| HttpError::Invalid(format!("'{}' is no URL: {error}", request.url)))?;
-    if !granted(plugin, &url) {
+    if !(plugin.manifest.requests.http && granted(&plugin.grants.http, &url)) {
         return Err(HttpError::Denied(format!(
             "plugin '{}' is not granted {}://{}:{}; an operator grants it with `--grant http=URL`",
             plugin.name(),
@@ -186,5 +186,47 @@ impl Host for HostState {
             );
         }
         Ok(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(grants: &[&str], url: &str) -> bool {
+        let grants: Vec<HttpGrant> = grants.iter().map(|g| HttpGrant((*g).to_owned())).collect();
+        granted(&grants, &Url::parse(url).unwrap())
+    }
+
+    #[test]
+    fn nothing_is_allowed_without_a_grant() {
+        assert!(!allowed(&[], "http://192.0.2.1/"));
+    }
+
+    #[test]
+    fn a_grant_is_for_its_scheme_host_and_port() {
+        let grants = ["http://switch.example:8080"];
+        assert!(allowed(&grants, "http://switch.example:8080/ports/1"));
+        assert!(!allowed(&grants, "https://switch.example:8080/ports/1"));
+        assert!(!allowed(&grants, "http://switch.example/ports/1"));
+        assert!(!allowed(&grants, "http://switch.example.evil:8080/"));
+        assert!(!allowed(&grants, "http://switch.example:8080@evil:8080/"));
+    }
+
+    #[test]
+    fn a_path_limits_a_grant_to_what_is_below_it() {
+        let grants = ["http://switch.example/api/v1/"];
+        assert!(allowed(&grants, "http://switch.example/api/v1"));
+        assert!(allowed(&grants, "http://switch.example/api/v1/ports"));
+        assert!(!allowed(&grants, "http://switch.example/api/v10"));
+        assert!(!allowed(&grants, "http://switch.example/api/v1/../v2"));
+    }
+
+    #[test]
+    fn addresses_of_this_machine_are_known() {
+        for address in ["127.0.0.1", "127.9.9.9", "0.0.0.0", "::1", "::", "169.254.169.254", "fe80::1"] {
+            assert!(is_this_machine(address.parse().unwrap()), "{address}");
+        }
+        assert!(!is_this_machine("192.0.2.1".parse().unwrap()));
     }
 }

@@ -1,0 +1,238 @@
+//! The configuration: a file, the environment, flags, in rising rank.
+//!
+//! Every setting stands once in [`keys::KEYS`], with its kind, default and
+//! documentation; files, variables and flags are checked against that table, so
+//! a misspelt key is found, and what `hadron config show` prints cannot drift
+//! from what the server does.
+
+mod check;
+mod keys;
+mod layers;
+mod show;
+
+pub(crate) use layers::{Layers, Sources};
+pub(crate) use show::{json, toml};
+
+use crate::cli::ConfigArgs;
+use crate::exit::{Exit, Failure};
+use hadron_runtime::PluginConfig;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// All settings.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data_folder: PathBuf,
+    pub(crate) allow_remote_without_auth: bool,
+    pub(crate) drain_ms: u64,
+    pub(crate) auth: Auth,
+    pub(crate) database: Database,
+    pub(crate) plugins: Plugins,
+    pub(crate) runtime: Limits,
+    pub(crate) log: Log,
+    /// By the names that the lists of `plugins` use.
+    #[serde(default)]
+    pub(crate) plugin: BTreeMap<String, PluginConfig>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Auth {
+    pub(crate) mode: AuthMode,
+    pub(crate) htpasswd: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AuthMode {
+    None,
+    HttpBasic,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Database {
+    pub(crate) url: String,
+    pub(crate) units: u32,
+    pub(crate) readers: u32,
+    pub(crate) patience_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plugins {
+    pub(crate) folder: PathBuf,
+    pub(crate) core: String,
+    pub(crate) service: Vec<String>,
+    pub(crate) type_drivers: Vec<String>,
+    pub(crate) mechanism_drivers: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    pub(crate) call_limit_ms: u64,
+    pub(crate) unit_limit_ms: u64,
+    pub(crate) delivery_limit_ms: u64,
+    pub(crate) delivery_budget_ms: u64,
+    pub(crate) memory_mib: u32,
+    pub(crate) breaker_failures: u32,
+    pub(crate) breaker_pause_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) format: LogFormat,
+    pub(crate) level: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LogFormat {
+    Auto,
+    Human,
+    Json,
+}
+
+/// A claim on a journal entry outlives the longest attempt by this factor, so
+/// that no second server starts an attempt while the first still makes one.
+const LEASE_FACTOR: u64 = 3;
+
+/// Reads everything; all that is wrong is in the failure, one line each.
+pub(crate) fn load(args: &ConfigArgs) -> Result<Config, Failure> {
+    load_with(args, args.flags())
+}
+
+/// As `load`, with more flags.
+pub(crate) fn load_with(args: &ConfigArgs, flags: Vec<(String, String, String)>) -> Result<Config, Failure> {
+    let config = layers(args, flags)?.config().map_err(wrong)?;
+    let problems = check::problems(&config);
+    if problems.is_empty() { Ok(config) } else { Err(wrong(problems)) }
+}
+
+/// The settings with their origins, unchecked but for kinds and names.
+pub(crate) fn layers(args: &ConfigArgs, flags: Vec<(String, String, String)>) -> Result<Layers, Failure> {
+    let sources = Sources { file: file(args)?, environment: std::env::vars().collect(), flags };
+    Layers::gather(&sources).map_err(wrong)
+}
+
+/// Remarks about settings that are valid and probably not meant.
+pub(crate) fn remarks(config: &Config) -> Vec<String> {
+    check::remarks(config)
+}
+
+fn wrong(problems: Vec<String>) -> Failure {
+    Failure::new(Exit::Configuration, format!("the configuration is wrong:\n  {}", problems.join("\n  ")))
+}
+
+/// The file that is meant: the given one, or the first that is there.
+fn file(args: &ConfigArgs) -> Result<Option<PathBuf>, Failure> {
+    match &args.config {
+        Some(given) if given.is_file() => Ok(Some(given.clone())),
+        Some(given) => {
+            Err(Failure::new(Exit::Configuration, format!("there is no file {} (--config)", given.display())))
+        }
+        None => {
+            let usual = ["hadron.toml", "/etc/hadron/hadron.toml"].map(PathBuf::from);
+            Ok(usual.into_iter().find(|path| path.is_file()))
+        }
+    }
+}
+
+/// Where the operator's commands reach the server of a data folder.
+pub(crate) fn socket(data_folder: &Path) -> PathBuf {
+    data_folder.join("hadron.sock")
+}
+
+impl Config {
+    /// Where the rows are.
+    pub(crate) fn location(&self) -> hadron_store::Location {
+        let url = self.database.url.as_str();
+        match url.strip_prefix("sqlite") {
+            Some("") => hadron_store::Location::Sqlite(self.data_folder.join("hadron.db")),
+            Some(rest) => {
+                let path = rest.trim_start_matches(':');
+                hadron_store::Location::Sqlite(path.strip_prefix("//").unwrap_or(path).into())
+            }
+            None => hadron_store::Location::Postgres(url.to_owned()),
+        }
+    }
+
+    /// The database for people: without a password.
+    pub(crate) fn shown_database(&self) -> String {
+        match self.location() {
+            hadron_store::Location::Sqlite(path) => format!("SQLite {}", path.display()),
+            hadron_store::Location::Postgres(url) => show::without_password(&url),
+        }
+    }
+
+    /// For the store.
+    pub(crate) fn store(&self) -> hadron_store::Settings {
+        hadron_store::Settings {
+            location: self.location(),
+            units: self.database.units,
+            readers: self.database.readers,
+            lease: Duration::from_millis(self.runtime.delivery_limit_ms.saturating_mul(LEASE_FACTOR)),
+            patience: Duration::from_millis(self.database.patience_ms),
+        }
+    }
+
+    /// For the runtime.
+    pub(crate) fn runtime(&self) -> hadron_runtime::Settings {
+        let limits = &self.runtime;
+        hadron_runtime::Settings {
+            units: self.database.units,
+            call_limit: Duration::from_millis(limits.call_limit_ms),
+            unit_limit: Duration::from_millis(limits.unit_limit_ms),
+            delivery_limit: Duration::from_millis(limits.delivery_limit_ms),
+            delivery_budget: Duration::from_millis(limits.delivery_budget_ms),
+            memory_mib: limits.memory_mib,
+            cache: self.data_folder.join("cache"),
+            breaker: (limits.breaker_failures, Duration::from_millis(limits.breaker_pause_ms)),
+        }
+    }
+
+    /// The plugins to load, in order: drivers before the core plugin that asks
+    /// them, service plugins after the core plugin that they build upon.
+    pub(crate) fn plugins(&self) -> Vec<PluginConfig> {
+        let lists = [
+            ("type-", self.plugins.type_drivers.as_slice()),
+            ("mech-", self.plugins.mechanism_drivers.as_slice()),
+            ("", std::slice::from_ref(&self.plugins.core)),
+            ("", self.plugins.service.as_slice()),
+        ];
+        let named = lists.iter().flat_map(|(prefix, names)| names.iter().map(move |name| (*prefix, name)));
+        named.filter(|(_, name)| !name.is_empty()).map(|(prefix, name)| self.plugin(prefix, name)).collect()
+    }
+
+    /// A plugin of a list: its section, with the file found. Files are named
+    /// after the plugin, those of drivers with a prefix that tells their sort.
+    fn plugin(&self, prefix: &str, name: &str) -> PluginConfig {
+        let mut plugin = self.plugin.get(name).cloned().unwrap_or_default();
+        let folder = &self.plugins.folder;
+        plugin.path = match plugin.path.as_os_str().is_empty() {
+            false if is_bare(&plugin.path) => {
+                let file = plugin.path.display().to_string();
+                folder.join(if file.ends_with(".wasm") { file } else { format!("{file}.wasm") })
+            }
+            false => plugin.path,
+            true => {
+                let named = folder.join(format!("{name}.wasm"));
+                let prefixed = folder.join(format!("{prefix}{name}.wasm"));
+                if named.is_file() && !prefixed.is_file() { named } else { prefixed }
+            }
+        };
+        plugin
+    }
+}
+
+/// Whether a path is a file's name only.
+fn is_bare(path: &Path) -> bool {
+    path.components().count() == 1 && path.is_relative()
+}

@@ -1,0 +1,123 @@
+//! Rules over several settings.
+
+use super::{AuthMode, Config};
+use std::collections::BTreeSet;
+
+/// What keeps the server from starting.
+pub(super) fn problems(config: &Config) -> Vec<String> {
+    let mut problems = Vec::new();
+    let local = config.listen.ip().is_loopback();
+    if config.auth.mode == AuthMode::None && !local && !config.allow_remote_without_auth {
+        problems.push(format!(
+            "listen {} is not loopback while auth.mode is none, so everyone who reaches it would be an \
+             administrator: set auth.mode, or allow_remote_without_auth = true",
+            config.listen
+        ));
+    }
+    if config.auth.mode == AuthMode::HttpBasic {
+        let file = &config.auth.htpasswd;
+        if file.as_os_str().is_empty() {
+            problems.push("auth.mode http_basic needs auth.htpasswd, a file of users".to_owned());
+        } else if let Err(error) = std::fs::File::open(file) {
+            problems.push(format!("auth.htpasswd: {} cannot be read: {error}", file.display()));
+        }
+    }
+    let url = config.database.url.as_str();
+    let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
+    if !known && url != "sqlite" {
+        problems.push(
+            "database.url must be sqlite, sqlite:FILE, or postgres://USER:PASSWORD@HOST/NAME".to_owned(),
+        );
+    }
+    let mut seen = BTreeSet::new();
+    for (list, names) in lists(config) {
+        for name in names {
+            if !seen.insert((list, name)) {
+                problems.push(format!("{list} names '{name}' twice"));
+            }
+        }
+    }
+    let limits = &config.runtime;
+    if limits.call_limit_ms > limits.unit_limit_ms {
+        problems.push(format!(
+            "runtime.call_limit_ms ({}) must not be more than runtime.unit_limit_ms ({})",
+            limits.call_limit_ms, limits.unit_limit_ms
+        ));
+    }
+    problems
+}
+
+/// What is valid and probably not meant.
+pub(super) fn remarks(config: &Config) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let named: BTreeSet<&str> =
+        lists(config).into_iter().flat_map(|(_, names)| names).map(String::as_str).collect();
+    for name in config.plugin.keys().filter(|name| !named.contains(name.as_str())) {
+        remarks.push(format!("[plugin.{name}] is in no list of [plugins], so it is not loaded"));
+    }
+    for plugin in config.plugins().iter().filter(|plugin| !plugin.path.is_file()) {
+        remarks.push(format!("there is no file {}", plugin.path.display()));
+    }
+    remarks
+}
+
+fn lists(config: &Config) -> [(&'static str, &[String]); 4] {
+    [
+        ("plugins.core", std::slice::from_ref(&config.plugins.core)),
+        ("plugins.service", &config.plugins.service),
+        ("plugins.type_drivers", &config.plugins.type_drivers),
+        ("plugins.mechanism_drivers", &config.plugins.mechanism_drivers),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Layers, Sources};
+
+    fn with(flags: &[(&str, &str)]) -> Config {
+        let flags = flags.iter().map(|(k, v)| ((*k).into(), (*v).into(), "--set".into())).collect();
+        Layers::gather(&Sources { flags, ..Sources::default() }).unwrap().config().unwrap()
+    }
+
+    #[test]
+    fn the_defaults_have_no_problem() {
+        assert_eq!(problems(&with(&[])), Vec::<String>::new());
+    }
+
+    #[test]
+    fn without_auth_only_loopback_is_served_unless_told_otherwise() {
+        let open = [("listen", "0.0.0.0:9696")];
+        assert!(problems(&with(&open))[0].contains("not loopback"));
+        let told = [open[0], ("allow_remote_without_auth", "true")];
+        assert_eq!(problems(&with(&told)), Vec::<String>::new());
+        assert_eq!(problems(&with(&[("listen", "[::1]:1")])), Vec::<String>::new());
+    }
+
+    #[test]
+    fn http_basic_needs_a_file_that_can_be_read() {
+        assert!(problems(&with(&[("auth.mode", "http_basic")]))[0].contains("needs auth.htpasswd"));
+        let missing = [("auth.mode", "http_basic"), ("auth.htpasswd", "/nowhere")];
+        assert!(problems(&with(&missing))[0].contains("/nowhere cannot be read"));
+    }
+
+    #[test]
+    fn a_driver_named_twice_and_a_foreign_database_are_refused() {
+        let config = with(&[("plugins.mechanism_drivers", "a,b,a"), ("database.url", "mysql://x")]);
+        let text = problems(&config).join("\n");
+        assert!(text.contains("plugins.mechanism_drivers names 'a' twice"), "{text}");
+        assert!(text.contains("database.url must be"), "{text}");
+    }
+
+    #[test]
+    fn drivers_come_before_the_core_plugin_and_services_after_it() {
+        let config = with(&[
+            ("plugins.folder", "/p"),
+            ("plugins.type_drivers", "vlan"),
+            ("plugins.mechanism_drivers", "logger"),
+            ("plugins.service", "l3-router"),
+        ]);
+        let paths: Vec<_> = config.plugins().into_iter().map(|p| p.path.display().to_string()).collect();
+        assert_eq!(paths, ["/p/type-vlan.wasm", "/p/mech-logger.wasm", "/p/ml2.wasm", "/p/l3-router.wasm"]);
+    }
+}

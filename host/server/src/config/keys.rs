@@ -1,0 +1,247 @@
+//! Every setting: its name, kind, default, and what it does.
+
+use toml::Value;
+
+/// A setting.
+pub(crate) struct Key {
+    /// With its section: `database.url`.
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// As TOML.
+    pub(crate) default: &'static str,
+    /// What it does, with units.
+    pub(crate) doc: &'static str,
+}
+
+/// What a value may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    /// In a file: relative to the file's folder.
+    Path,
+    /// An address and a port.
+    Address,
+    Bool,
+    /// From, to.
+    Integer(i64, i64),
+    /// Texts; in the environment and flags separated by commas.
+    List,
+    Choice(&'static [&'static str]),
+}
+
+/// An hour: more than any limit here can sensibly be.
+const HOUR_MS: i64 = 3_600_000;
+
+/// The table, in the order in which it is shown.
+pub(crate) const KEYS: &[Key] = &[
+    Key {
+        name: "listen",
+        kind: Kind::Address,
+        default: r#""127.0.0.1:9696""#,
+        doc: "Address and port of the REST API; port 0 takes any free one.",
+    },
+    Key {
+        name: "data_folder",
+        kind: Kind::Path,
+        default: r#"".hadron""#,
+        doc: "Folder with the SQLite database, the cache of compiled plugins, the lock and the control socket. Made when it is not there. One server a folder.",
+    },
+    Key {
+        name: "allow_remote_without_auth",
+        kind: Kind::Bool,
+        default: "false",
+        doc: "Whether `listen` may be another address than loopback while auth.mode is none: everyone who reaches it is an administrator.",
+    },
+    Key {
+        name: "drain_ms",
+        kind: Kind::Integer(0, HOUR_MS),
+        default: "30000",
+        doc: "How long a server that was told to stop waits for requests under way, ms.",
+    },
+    Key {
+        name: "auth.mode",
+        kind: Kind::Choice(&["none", "http_basic"]),
+        default: r#""none""#,
+        doc: "Who may ask: none (everyone is an administrator; X-Project-Id, X-User-Id and X-Roles are honoured) or http_basic (users of auth.htpasswd).",
+    },
+    Key {
+        name: "auth.htpasswd",
+        kind: Kind::Path,
+        default: r#""""#,
+        doc: "File with a `user:hash` a line, bcrypt, as `htpasswd -B` writes it. Needed by http_basic.",
+    },
+    Key {
+        name: "database.url",
+        kind: Kind::Text,
+        default: r#""sqlite""#,
+        doc: "Where the rows are: sqlite (hadron.db in the data folder), sqlite:FILE, or postgres://USER:PASSWORD@HOST:PORT/DATABASE.",
+    },
+    Key {
+        name: "database.units",
+        kind: Kind::Integer(1, 1024),
+        default: "16",
+        doc: "Units of work at the same time: on PostgreSQL as many connections (SQLite has one writer). Others wait their turn.",
+    },
+    Key {
+        name: "database.readers",
+        kind: Kind::Integer(1, 1024),
+        default: "8",
+        doc: "Connections for reading.",
+    },
+    Key {
+        name: "database.patience_ms",
+        kind: Kind::Integer(1, HOUR_MS),
+        default: "10000",
+        doc: "A unit of work that waits longer than this for its turn or a connection is answered 503, ms.",
+    },
+    Key {
+        name: "plugins.folder",
+        kind: Kind::Path,
+        default: r#""plugins""#,
+        doc: "Folder where components are looked up by name: NAME.wasm, type-NAME.wasm and mech-NAME.wasm for drivers.",
+    },
+    Key {
+        name: "plugins.core",
+        kind: Kind::Text,
+        default: r#""ml2""#,
+        doc: "The core plugin; it owns the base resources and asks the drivers. Empty for none.",
+    },
+    Key { name: "plugins.service", kind: Kind::List, default: "[]", doc: "Service plugins, in order." },
+    Key {
+        name: "plugins.type_drivers",
+        kind: Kind::List,
+        default: r#"["local", "flat", "vlan", "vxlan", "gre", "geneve"]"#,
+        doc: "Type drivers, in order.",
+    },
+    Key {
+        name: "plugins.mechanism_drivers",
+        kind: Kind::List,
+        default: r#"["openvswitch", "linuxbridge", "logger"]"#,
+        doc: "Mechanism drivers, in the order in which they are asked; those added by `hadron plugin add` come after them.",
+    },
+    Key {
+        name: "runtime.call_limit_ms",
+        kind: Kind::Integer(1, HOUR_MS),
+        default: "100",
+        doc: "Guest time of one call inside a transaction, ms: a plugin that takes longer is stopped and its request fails.",
+    },
+    Key {
+        name: "runtime.unit_limit_ms",
+        kind: Kind::Integer(1, HOUR_MS),
+        default: "1000",
+        doc: "Guest time of a whole transaction, ms.",
+    },
+    Key {
+        name: "runtime.delivery_limit_ms",
+        kind: Kind::Integer(1, HOUR_MS),
+        default: "10000",
+        doc: "One attempt at a driver's postcommit, with what it waits for, ms.",
+    },
+    Key {
+        name: "runtime.delivery_budget_ms",
+        kind: Kind::Integer(0, HOUR_MS),
+        default: "5000",
+        doc: "How long a create waits for the first attempts before it is answered, ms; they then go on in the background.",
+    },
+    Key {
+        name: "runtime.memory_mib",
+        kind: Kind::Integer(1, 256),
+        default: "32",
+        doc: "Linear memory of a plugin's instance where its manifest asks for none, MiB.",
+    },
+    Key {
+        name: "runtime.breaker_failures",
+        kind: Kind::Integer(1, 1_000_000),
+        default: "5",
+        doc: "Failures in a row after which a driver is taken out of rotation.",
+    },
+    Key {
+        name: "runtime.breaker_pause_ms",
+        kind: Kind::Integer(1, HOUR_MS),
+        default: "30000",
+        doc: "For how long it stays out before it is tried again, ms.",
+    },
+    Key {
+        name: "log.format",
+        kind: Kind::Choice(&["auto", "human", "json"]),
+        default: r#""auto""#,
+        doc: "auto (human on a terminal, JSON elsewhere), human or json; on standard error.",
+    },
+    Key {
+        name: "log.level",
+        kind: Kind::Text,
+        default: r#""info""#,
+        doc: "error, warn, info, debug, trace, or a filter such as info,hadron_store=debug.",
+    },
+];
+
+/// Members of a `[plugin.NAME]` section, and what they do.
+pub(crate) const PLUGIN: [(&str, &str); 3] = [
+    ("path", "The component's file, where it is not found in plugins.folder by name."),
+    (
+        "grants",
+        "What it may do: http = [URLs], secrets = {NAME = \"env:X\"}, resources = {ports = [\"get\"]}, system, memory_mib.",
+    ),
+    ("config", "Its own configuration; `hadron plugin show NAME` lists what it reads."),
+];
+
+/// Members of a plugin's `grants`.
+pub(crate) const GRANTS: [&str; 5] = ["http", "secrets", "resources", "system", "memory_mib"];
+
+/// The setting of that name.
+pub(crate) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+impl Key {
+    /// The default.
+    pub(crate) fn default_value(&self) -> Result<Value, String> {
+        let document = format!("value = {}", self.default);
+        let table: toml::Table = document.parse().map_err(|e| format!("{}: {e}", self.name))?;
+        table.get("value").cloned().ok_or_else(|| format!("{}: no default", self.name))
+    }
+
+    /// A value from the environment or a flag.
+    pub(crate) fn parse(&self, text: &str) -> Result<Value, String> {
+        let value = match self.kind {
+            Kind::Text | Kind::Path | Kind::Address | Kind::Choice(_) => Value::String(text.to_owned()),
+            Kind::Bool => match text {
+                "true" | "1" | "yes" => Value::Boolean(true),
+                "false" | "0" | "no" => Value::Boolean(false),
+                _ => return Err(format!("'{text}' is neither true nor false")),
+            },
+            Kind::Integer(..) => {
+                Value::Integer(text.parse().map_err(|_| format!("'{text}' is not a whole number"))?)
+            }
+            Kind::List => {
+                let names = text.trim().trim_start_matches('[').trim_end_matches(']').split(',');
+                let names = names.map(|name| name.trim().trim_matches('"')).filter(|name| !name.is_empty());
+                Value::Array(names.map(|name| Value::String(name.to_owned())).collect())
+            }
+        };
+        self.accept(value)
+    }
+
+    /// Checks a value against the kind.
+    pub(crate) fn accept(&self, value: Value) -> Result<Value, String> {
+        let wanted = match (self.kind, &value) {
+            (Kind::Text | Kind::Path, Value::String(_)) | (Kind::Bool, Value::Boolean(_)) => None,
+            (Kind::Address, Value::String(text)) => match text.parse::<std::net::SocketAddr>() {
+                Ok(_) => None,
+                Err(_) => Some("an IP address and a port, as 127.0.0.1:9696 or [::1]:9696".to_owned()),
+            },
+            (Kind::Integer(from, to), Value::Integer(number)) if (from..=to).contains(number) => None,
+            (Kind::List, Value::Array(items)) if items.iter().all(Value::is_str) => None,
+            (Kind::Choice(choices), Value::String(text)) if choices.contains(&text.as_str()) => None,
+            (Kind::Text | Kind::Path | Kind::Address, _) => Some("a text in quotes".to_owned()),
+            (Kind::Bool, _) => Some("true or false".to_owned()),
+            (Kind::Integer(from, to), _) => Some(format!("a whole number from {from} to {to}")),
+            (Kind::List, _) => Some("a list of texts".to_owned()),
+            (Kind::Choice(choices), _) => Some(format!("one of {}", choices.join(", "))),
+        };
+        match wanted {
+            None => Ok(value),
+            Some(wanted) => Err(format!("{value} is not {wanted}")),
+        }
+    }
+}

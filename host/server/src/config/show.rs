@@ -1,0 +1,131 @@
+//! What `hadron config show` prints.
+
+use super::keys::{self, Key};
+use super::layers::{Layers, Setting};
+use serde_json::json;
+use std::fmt::Write;
+use toml::Value;
+
+/// Width of comments.
+const WIDTH: usize = 98;
+
+/// A file that `--config` accepts, every setting with its documentation, its
+/// default, and where its value came from.
+pub(crate) fn toml(layers: &Layers) -> String {
+    let mut text = String::new();
+    let mut section = "";
+    for (key, setting) in rows(layers) {
+        let (in_section, name) = key.name.split_once('.').unwrap_or(("", key.name));
+        if in_section != section {
+            section = in_section;
+            let _ = writeln!(text, "[{section}]");
+        }
+        comment(&mut text, key.doc);
+        let default = match &setting.origin {
+            super::layers::Origin::Default => "the default".to_owned(),
+            origin => format!("from {origin}; default {}", key.default),
+        };
+        comment(&mut text, &default);
+        let _ = writeln!(text, "{name} = {}\n", shown(key, &setting.value));
+    }
+    comment(
+        &mut text,
+        "A section for each plugin that needs one, [plugin.NAME], NAME as in the lists above:",
+    );
+    for (member, doc) in keys::PLUGIN {
+        comment(&mut text, &format!("{member}: {doc}"));
+    }
+    for (name, plugin) in &layers.plugins {
+        let mut one = toml::Table::new();
+        one.insert(name.clone(), plugin.clone());
+        let mut root = toml::Table::new();
+        root.insert("plugin".to_owned(), Value::Table(one));
+        let _ = write!(text, "\n{root}");
+    }
+    text.trim_end().to_owned()
+}
+
+/// The same for programs.
+pub(crate) fn json(layers: &Layers) -> serde_json::Value {
+    let settings: Vec<_> = rows(layers)
+        .map(|(key, setting)| {
+            json!({
+                "key": key.name,
+                "value": masked(key, &setting.value),
+                "default": key.default_value().ok(),
+                "from": setting.origin.to_string(),
+                "doc": key.doc,
+            })
+        })
+        .collect();
+    json!({ "settings": settings, "plugin": layers.plugins })
+}
+
+fn rows(layers: &Layers) -> impl Iterator<Item = (&'static Key, &Setting)> {
+    keys::KEYS.iter().filter_map(|key| layers.settings.get(key.name).map(|setting| (key, setting)))
+}
+
+fn shown(key: &Key, value: &Value) -> String {
+    masked(key, value).to_string()
+}
+
+/// Without a database's password.
+fn masked(key: &Key, value: &Value) -> Value {
+    match value {
+        Value::String(url) if key.name == "database.url" => Value::String(without_password(url)),
+        value => value.clone(),
+    }
+}
+
+/// A URL with its password replaced by `***`.
+pub(crate) fn without_password(url: &str) -> String {
+    let hidden = url.split_once("://").and_then(|(scheme, rest)| {
+        let (login, place) = rest.rsplit_once('@')?;
+        let (user, _) = login.split_once(':')?;
+        Some(format!("{scheme}://{user}:***@{place}"))
+    });
+    hidden.unwrap_or_else(|| url.to_owned())
+}
+
+/// Comment lines of a bearable width.
+fn comment(text: &mut String, words: &str) {
+    let mut line = String::from("#");
+    for word in words.split_whitespace() {
+        if line.len() + 1 + word.len() > WIDTH {
+            let _ = writeln!(text, "{line}");
+            line = String::from("#");
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    let _ = writeln!(text, "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Sources;
+
+    #[test]
+    fn what_is_shown_is_a_configuration_again() {
+        let layers = Layers::gather(&Sources::default()).unwrap();
+        let text = toml(&layers);
+        let folder = std::env::temp_dir().join(format!("hadron-show-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("shown.toml");
+        std::fs::write(&file, &text).unwrap();
+        let again = Layers::gather(&Sources { file: Some(file), ..Sources::default() }).unwrap();
+        assert_eq!(again.config().unwrap().database.url, "sqlite");
+        for key in keys::KEYS {
+            let first = key.doc.split_whitespace().next().unwrap();
+            assert!(text.contains(first), "{} is not documented in {text}", key.name);
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        assert_eq!(without_password("postgres://u:p@h/d"), "postgres://u:***@h/d");
+        assert_eq!(without_password("postgres://u@h/d"), "postgres://u@h/d");
+        assert_eq!(without_password("sqlite"), "sqlite");
+    }
+}

@@ -1,0 +1,104 @@
+//! `cargo xtask setup`: what the tests need beside Rust.
+//!
+//! As root on Debian it installs what is missing; elsewhere it says exactly
+//! what to install. Nothing is done twice.
+
+use crate::say;
+use crate::workspace::Workspace;
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Attempts at what goes over the network, and the pause between them.
+const ATTEMPTS: u32 = 4;
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Makes sure of PostgreSQL's programs and of the Python clients.
+pub(crate) fn setup(workspace: &Workspace) -> Result<()> {
+    postgresql()?;
+    python(workspace)
+}
+
+/// Tests start servers of their own, so only the programs are needed.
+fn postgresql() -> Result<()> {
+    if initdb().is_some() {
+        return Ok(());
+    }
+    apt_install(&["postgresql"], "PostgreSQL's programs (initdb, postgres) are not here")?;
+    initdb().map(|_| ()).context(
+        "`apt-get install postgresql` brought no initdb: put the folder with PostgreSQL's programs on PATH",
+    )
+}
+
+/// `initdb` on PATH, or where Debian puts it.
+fn initdb() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    std::env::split_paths(&path)
+        .chain(debian.map(|version| version.path().join("bin")))
+        .map(|folder| folder.join("initdb"))
+        .find(|program| program.is_file())
+}
+
+/// A Python environment with the real OpenStack clients, in target/python.
+fn python(workspace: &Workspace) -> Result<()> {
+    let wanted = workspace.path("tests/requirements.txt");
+    let requirements =
+        std::fs::read_to_string(&wanted).with_context(|| format!("cannot read {}", wanted.display()))?;
+    let folder = workspace.path("target/python");
+    let stamp = folder.join("installed.txt");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == requirements) {
+        return Ok(());
+    }
+    let step = say::step("making target/python with the OpenStack clients");
+    let venv =
+        |folder: &Path| say::succeeds(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder));
+    if !venv(&folder) {
+        apt_install(&["python3", "python3-venv"], "python3 with its module venv is not here")?;
+        if !venv(&folder) {
+            bail!("`python3 -m venv {}` fails: run it to see why", folder.display());
+        }
+    }
+    let mut pip = Command::new(folder.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&wanted);
+    retry(|| say::run(&mut pip))?;
+    std::fs::write(&stamp, requirements).with_context(|| format!("cannot write {}", stamp.display()))?;
+    step.done("");
+    Ok(())
+}
+
+/// Installs Debian packages when it may; otherwise says what to install.
+fn apt_install(packages: &[&str], missing: &str) -> Result<()> {
+    let packages_text = packages.join(" ");
+    let may = say::output(Command::new("id").arg("-u")).as_deref() == Some("0")
+        && say::succeeds(Command::new("apt-get").arg("--version"));
+    if !may {
+        bail!("{missing}: install them, on Debian with `sudo apt-get install {packages_text}`");
+    }
+    let step = say::step(format!("apt-get install {packages_text}"));
+    retry(|| {
+        say::run(Command::new("apt-get").args(["update", "-qq"]))?;
+        say::run(
+            Command::new("apt-get")
+                .env("DEBIAN_FRONTEND", "noninteractive")
+                .args(["install", "-y", "-qq", "--no-install-recommends"])
+                .args(packages),
+        )
+    })?;
+    step.done("");
+    Ok(())
+}
+
+fn retry(mut attempt: impl FnMut() -> Result<()>) -> Result<()> {
+    for left in (0..ATTEMPTS).rev() {
+        match attempt() {
+            Err(error) if left > 0 => {
+                say::note(&format!("{error:#}; trying again in {} s", PAUSE.as_secs()));
+                std::thread::sleep(PAUSE);
+            }
+            end => return end,
+        }
+    }
+    Ok(())
+}
