@@ -33,7 +33,6 @@ pub(crate) fn test(workspace: &Workspace, long: bool, filter: Option<&str>) -> R
     }
     cargo.args(["--release", "--workspace"]);
     cargo.args(filter);
-    cargo.env("HADRON_TARGET", workspace.path("target"));
     if long {
         cargo.env("HADRON_TEST_LONG", "1");
     }

@@ -31,7 +31,7 @@ impl Row {
         let shown = |name: &str| !hidden.iter().any(|h| h == name);
         out.push('{');
         let start = out.len();
-        let mut member = |out: &mut String, name: &str, json: &str| {
+        let member = |out: &mut String, name: &str, json: &str| {
             if shown(name) {
                 separate(out, start);
                 push_string(out, name);

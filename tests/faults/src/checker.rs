@@ -152,7 +152,7 @@ fn whole(seen: &Observed, found: &mut Vec<Violation>) {
     for row in rows(seen, "networks") {
         let (id, kind) = (text(row, "id"), text(row, "provider:network_type"));
         let segment = &row["provider:segmentation_id"];
-        if segment.is_null() && ["vlan", "vxlan", "gre", "geneve"].contains(&kind) {
+        if segment.is_null() && TYPES.contains(&kind) {
             half(format!("network {id} has no segment"));
         }
         let key = (kind, text(row, "provider:physical_network"), segment.to_string());
@@ -203,32 +203,35 @@ fn pools(seen: &Observed, found: &mut Vec<Violation>) {
         *segments.entry(text(network, "provider:network_type")).or_default() += 1;
     }
     let mut unseen: BTreeSet<&str> = addresses.keys().copied().collect();
+    let mut segments_taken: BTreeMap<&str, i64> = BTreeMap::new();
     for pool in &seen.pools {
-        let subnet = addresses.iter().find(|(id, _)| pool.name.contains(**id));
-        let used = match subnet {
-            Some((id, used)) => {
-                unseen.remove(id);
-                *used
-            }
-            None => {
-                // Longer names first: `vxlan` ends like `vlan`.
-                let kind = ["vxlan", "geneve", "gre", "vlan"].into_iter().find(|kind| pool.name.contains(kind));
-                match kind {
-                    Some(kind) => segments.get(kind).copied().unwrap_or_default(),
-                    None => {
-                        found.push(Violation::Leak(format!("nobody owns the pool {}", pool.name)));
-                        continue;
-                    }
-                }
-            }
-        };
         let taken = pool.size - pool.free;
+        if let Some((id, used)) = addresses.iter().find(|(id, _)| pool.name.contains(**id)) {
+            unseen.remove(id);
+            if taken != *used {
+                found.push(Violation::Leak(format!(
+                    "of pool {} {taken} are taken and {used} used",
+                    pool.name
+                )));
+            }
+        } else if let Some(kind) = TYPES.into_iter().find(|kind| pool.name.contains(kind)) {
+            *segments_taken.entry(kind).or_default() += taken;
+        } else {
+            found.push(Violation::Leak(format!("nobody owns the pool {}", pool.name)));
+        }
+    }
+    for kind in TYPES {
+        let count = |map: &BTreeMap<&str, i64>| map.get(kind).copied().unwrap_or_default();
+        let (taken, used) = (count(&segments_taken), count(&segments));
         if taken != used {
-            found.push(Violation::Leak(format!("of pool {} {taken} are taken and {used} used", pool.name)));
+            found.push(Violation::Leak(format!("of {kind} segments {taken} are taken and {used} used")));
         }
     }
     found.extend(unseen.into_iter().map(|id| Violation::Leak(format!("subnet {id} has no pool"))));
 }
+
+/// Types of networks that take their segments from pools.
+const TYPES: [&str; 4] = ["vxlan", "vlan", "geneve", "gre"];
 
 /// The constant part of a row's name.
 pub(crate) fn base_of(row: &Value) -> &str {

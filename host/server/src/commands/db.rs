@@ -8,9 +8,12 @@ use crate::exit::Failure;
 use crate::serve::DataFolder;
 use crate::table::{fields, print};
 use hadron_bus::Bus;
-use hadron_runtime::Runtime;
-use hadron_store::{EntryFilter, Store};
+use hadron_manifest::Manifest;
+use hadron_runtime::{AddOptions, Refusal, Runtime};
+use hadron_store::{EntryFilter, EntryState, Location, Store, StoreError};
 use serde::Serialize;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Opens the configured database.
@@ -23,7 +26,7 @@ pub(crate) fn run(command: DbCommand) -> Result<(), Failure> {
         }
         DbCommand::Migrate { config: args, dry_run } => {
             let config = config::load(&args)?;
-            let _folder = DataFolder::take(&config.data_folder)?;
+            let _folder = if dry_run { None } else { Some(DataFolder::take(&config.data_folder)?) };
             print(&block_on(migrate(&config, dry_run))?);
             Ok(())
         }
@@ -40,16 +43,8 @@ struct DbStatus {
     failing: usize,
 }
 
-async fn open(config: &Config) -> Result<Store, Failure> {
-    let place = config.shown_database();
-    let store = Store::open(config.store())
-        .await
-        .map_err(|e| Failure::failed(format!("the database {place} cannot be opened: {e}")))?;
-    Ok(store)
-}
-
 async fn status(config: &Config) -> Result<DbStatus, Failure> {
-    if let hadron_store::Location::Sqlite(path) = config.location()
+    if let Location::Sqlite(path) = config.location()
         && !path.exists()
     {
         return Err(Failure::failed(format!(
@@ -57,11 +52,14 @@ async fn status(config: &Config) -> Result<DbStatus, Failure> {
             path.display()
         )));
     }
-    let store = open(config).await?;
-    let failed = |e: hadron_store::StoreError| Failure::failed(format!("the database does not answer: {e}"));
+    let place = config.shown_database();
+    let store = Store::open(config.store())
+        .await
+        .map_err(|e| Failure::failed(format!("the database {place} cannot be opened: {e}")))?;
+    let failed = |e: StoreError| Failure::failed(format!("the database does not answer: {e}"));
     let installed = store.components().list().await.map_err(failed)?;
     let entries = store.journal().list(&EntryFilter::default()).await.map_err(failed)?;
-    let failing = entries.iter().filter(|e| e.state != hadron_store::EntryState::Pending).count();
+    let failing = entries.iter().filter(|e| e.state != EntryState::Pending).count();
     store.close().await;
     Ok(DbStatus {
         database: config.shown_database(),
@@ -80,16 +78,78 @@ fn shown(status: &DbStatus) -> String {
     ])
 }
 
-/// Loading a plugin makes its tables; so this loads all of them, and stops.
+/// What the tables of the plugins need; made unless `dry_run`.
 async fn migrate(config: &Config, dry_run: bool) -> Result<String, Failure> {
-    let store = open(config).await?;
-    let failed =
-        |e: hadron_runtime::Refusal| Failure::failed(format!("the plugins cannot be loaded: {}", e.message));
-    let runtime = Runtime::new(config.runtime(), store.clone(), Bus::default()).await.map_err(failed)?;
+    let scratch = Scratch::new()?;
+    let place = config.shown_database();
+    // Asking must not make a database either.
+    let absent = matches!(config.location(), Location::Sqlite(path) if !path.exists());
+    let store = if dry_run && absent {
+        let location = Location::Sqlite(scratch.0.join("absent.db"));
+        Store::open(hadron_store::Settings { location, ..config.store() }).await
+    } else {
+        Store::open(config.store()).await
+    };
+    let store = store.map_err(|e| Failure::failed(format!("the database {place} cannot be opened: {e}")))?;
+    let manifests = manifests(config, &store, &scratch).await?;
+    let migration = store
+        .migrate(&manifests, dry_run)
+        .await
+        .map_err(|e| Failure::failed(format!("the tables in {place} cannot be made to fit: {e}")));
+    store.close().await;
+    let steps = migration?.steps;
+    let plugins = manifests.len();
+    Ok(match (steps.is_empty(), dry_run) {
+        (true, _) => format!("{place} fits the {plugins} plugins: nothing to do"),
+        (false, true) => format!("{place} would be changed for {plugins} plugins:\n  {}", steps.join("\n  ")),
+        (false, false) => format!("{place} fits the {plugins} plugins now:\n  {}", steps.join("\n  ")),
+    })
+}
+
+/// The manifests of the configured and of the added plugins. They are loaded
+/// over a database that is thrown away: loading makes tables, and lets plugins
+/// write their first rows, which is not for this command to do.
+async fn manifests(config: &Config, store: &Store, scratch: &Scratch) -> Result<Vec<Arc<Manifest>>, Failure> {
+    let failed = |e: Refusal| Failure::failed(format!("the plugins cannot be loaded: {}", e.message));
+    let location = Location::Sqlite(scratch.0.join("scratch.db"));
+    let away = Store::open(hadron_store::Settings { location, ..config.store() })
+        .await
+        .map_err(|e| Failure::failed(format!("no database for loading plugins: {e}")))?;
+    let runtime = Runtime::new(config.runtime(), away.clone(), Bus::default()).await.map_err(failed)?;
     runtime.load(config.plugins()).await.map_err(failed)?;
-    let _ = dry_run;
+    let unreadable = |e: StoreError| Failure::failed(format!("the added plugins cannot be read: {e}"));
+    for added in store.components().list().await.map_err(unreadable)? {
+        let bytes = store.components().bytes(&added.sha256).await.map_err(unreadable)?;
+        let options = AddOptions {
+            grants: serde_json::from_value(added.grants).unwrap_or_default(),
+            config: added.config.as_object().cloned().unwrap_or_default(),
+            ..AddOptions::default()
+        };
+        runtime.add(bytes.unwrap_or_default(), options).await.map_err(failed)?;
+    }
     let plugins = runtime.plugins();
     runtime.shutdown(Duration::ZERO).await;
-    store.close().await;
-    Ok(format!("{} has the tables of {} plugins", config.shown_database(), plugins.plugins.len()))
+    away.close().await;
+    if let Some((path, why)) = plugins.refused.first() {
+        return Err(Failure::failed(format!("{path} cannot be loaded: {why}")));
+    }
+    Ok(plugins.plugins.iter().map(|plugin| plugin.manifest.clone()).collect())
+}
+
+/// A folder that is removed with this.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Scratch, Failure> {
+        let path = std::env::temp_dir().join(format!("hadron-db-{}", std::process::id()));
+        std::fs::create_dir_all(&path)
+            .map_err(|e| Failure::failed(format!("cannot make the folder {}: {e}", path.display())))?;
+        Ok(Scratch(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

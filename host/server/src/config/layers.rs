@@ -252,28 +252,25 @@ fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicU32, Ordering};
 
-    fn written(text: &str) -> PathBuf {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("hadron-config-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        let file = folder.join("hadron.toml");
+    /// Reads a file with this text, these variables and these flags.
+    fn gather(
+        text: &str,
+        environment: &[(&str, &str)],
+        flags: &[(&str, &str)],
+    ) -> Result<Layers, Vec<String>> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hadron.toml");
         std::fs::write(&file, text).unwrap();
-        file
-    }
-
-    fn sources(text: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Sources {
-        Sources {
-            file: Some(written(text)),
+        Layers::gather(&Sources {
+            file: Some(file),
             environment: environment.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect(),
             flags: flags.iter().map(|(n, v)| ((*n).into(), (*v).into(), "--set".into())).collect(),
-        }
+        })
     }
 
     fn problems(text: &str, environment: &[(&str, &str)]) -> String {
-        Layers::gather(&sources(text, environment, &[])).unwrap_err().join("\n")
+        gather(text, environment, &[]).unwrap_err().join("\n")
     }
 
     #[test]
@@ -292,7 +289,7 @@ mod tests {
     fn flags_win_over_the_environment_and_that_over_the_file() {
         let text = "listen = '127.0.0.1:1'\n[database]\nunits = 1\nreaders = 1\npatience_ms = 1\n";
         let environment = [("HADRON_DATABASE__READERS", "2"), ("HADRON_DATABASE__PATIENCE_MS", "2")];
-        let layers = Layers::gather(&sources(text, &environment, &[("database.patience_ms", "3")])).unwrap();
+        let layers = gather(text, &environment, &[("database.patience_ms", "3")]).unwrap();
         let config = layers.config().unwrap();
         assert_eq!(config.database.units, 1);
         assert_eq!(config.database.readers, 2);
@@ -308,7 +305,7 @@ mod tests {
     #[test]
     fn lists_come_from_the_environment_too() {
         let environment = [("HADRON_PLUGINS__MECHANISM_DRIVERS", "logger, acme")];
-        let layers = Layers::gather(&sources("", &environment, &[])).unwrap();
+        let layers = gather("", &environment, &[]).unwrap();
         assert_eq!(layers.config().unwrap().plugins.mechanism_drivers, ["logger", "acme"]);
     }
 
@@ -327,7 +324,7 @@ mod tests {
         assert!(text.contains("did you mean 'database.url'?"), "{text}");
         assert!(text.contains("did you mean 'listen'?"), "{text}");
         let foreign = [("HADRON_PORT_9696_TCP", "x"), ("HADRON_TEST_LONG", "1"), ("OTHER__X", "1")];
-        assert!(Layers::gather(&sources("", &foreign, &[])).is_ok());
+        assert!(gather("", &foreign, &[]).is_ok());
     }
 
     #[test]
@@ -350,9 +347,10 @@ mod tests {
 
     #[test]
     fn paths_in_a_file_are_relative_to_it() {
-        let source = sources("data_folder = 'data'\n[plugin.acme]\npath = './acme.wasm'\n", &[], &[]);
-        let folder = source.file.clone().unwrap().parent().unwrap().to_owned();
-        let config = Layers::gather(&source).unwrap().config().unwrap();
+        let text = "data_folder = 'data'\n[plugin.acme]\npath = './acme.wasm'\n";
+        let layers = gather(text, &[], &[]).unwrap();
+        let folder = layers.file.clone().unwrap().parent().unwrap().to_owned();
+        let config = layers.config().unwrap();
         assert_eq!(config.data_folder, folder.join("data"));
         assert_eq!(config.plugin["acme"].path, folder.join("./acme.wasm"));
     }
@@ -362,13 +360,9 @@ mod tests {
         let text = problems("[plugin.acme]\npaht = 'x'\n[plugin.acme.grants]\nhtp = []\n", &[]);
         assert!(text.contains("did you mean 'plugin.acme.path'?"), "{text}");
         assert!(text.contains("did you mean 'plugin.acme.grants.http'?"), "{text}");
-        let good = sources(
-            "[plugin.acme.grants]\nhttp = ['http://h:1']\nresources = { ports = ['get'] }\n\
-             [plugin.acme.config]\nretries = 3\n",
-            &[],
-            &[],
-        );
-        let config = Layers::gather(&good).unwrap().config().unwrap();
+        let good = "[plugin.acme.grants]\nhttp = ['http://h:1']\nresources = { ports = ['get'] }\n\
+                    [plugin.acme.config]\nretries = 3\n";
+        let config = gather(good, &[], &[]).unwrap().config().unwrap();
         assert_eq!(config.plugin["acme"].config["retries"], 3);
         assert_eq!(config.plugin["acme"].grants.http.len(), 1);
     }

@@ -110,9 +110,8 @@ mod tests {
     fn what_is_shown_is_a_configuration_again() {
         let layers = Layers::gather(&Sources::default()).unwrap();
         let text = toml(&layers);
-        let folder = std::env::temp_dir().join(format!("hadron-show-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let file = folder.join("shown.toml");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shown.toml");
         std::fs::write(&file, &text).unwrap();
         let again = Layers::gather(&Sources { file: Some(file), ..Sources::default() }).unwrap();
         assert_eq!(again.config().unwrap().database.url, "sqlite");

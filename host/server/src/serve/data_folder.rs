@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn a_folder_is_taken_once_and_free_again_afterwards() {
-        let path = std::env::temp_dir().join(format!("hadron-folder-{}", std::process::id()));
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("data");
         let taken = DataFolder::take(&path).unwrap();
         let second = DataFolder::take(&path).err().unwrap();
         assert_eq!(second.exit, Exit::InUse);

@@ -78,6 +78,22 @@ impl Identities {
         replace(&text, |known| self.pairs.get(known).cloned().unwrap_or_else(|| known.to_owned()))
     }
 
+    /// A recorded text as this server would have put it; what it has no
+    /// counterpart for becomes `ID`.
+    pub(super) fn expected(&self, text: &str) -> String {
+        let text = text.replace(RECORDED, &self.url);
+        replace(&text, |known| self.pairs.get(known).cloned().unwrap_or_else(|| "ID".to_owned()))
+    }
+
+    /// A text of this server; what has no counterpart in the recording becomes
+    /// `ID`.
+    pub(super) fn got(&self, text: &str) -> String {
+        replace(text, |part| {
+            let known = self.pairs.values().any(|ours| ours == part);
+            if known { part.to_owned() } else { "ID".to_owned() }
+        })
+    }
+
     /// Whether something of the recording has its counterpart here.
     pub(super) fn knows(&self, recorded: &str) -> bool {
         self.pairs.contains_key(recorded)

@@ -72,3 +72,8 @@ pub struct EntryFilter {
     /// Most entries; 0 for all.
     pub limit: u32,
 }
+
+mod desk;
+
+pub use desk::Journal;
+pub(crate) use desk::{Desk, complete_in_steps};

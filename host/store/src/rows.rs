@@ -1,0 +1,248 @@
+//! Between rows of the database, rows as they are handed out, and documents.
+
+use crate::connection::Record;
+use crate::schema::{Field, List, Place, Table};
+use crate::sql::{Bind, FIXED_COLUMNS, Ident};
+use crate::{NewRow, Row, StoreError, View};
+use hadron_manifest::Column;
+use serde_json::{Map, Value};
+
+/// A row that `sql::select` or `sql::by_id` read.
+pub(crate) fn row(table: &Table, view: &View, record: &Record) -> Result<Row, StoreError> {
+    let mut extensions = Vec::with_capacity(table.extensions.len());
+    for (i, extension) in table.extensions.iter().enumerate() {
+        if let Some(text) = record.optional_text(FIXED_COLUMNS + i)? {
+            extensions.push((extension.plugin.to_string(), text));
+        }
+    }
+    let mut derived = Vec::new();
+    if view.derived {
+        let first = FIXED_COLUMNS + table.extensions.len();
+        for (i, attribute) in table.derived.iter().enumerate() {
+            if !view.hidden.contains(&attribute.name) {
+                derived.push((attribute.name.clone(), record.text(first + i)?));
+            }
+        }
+    }
+    Ok(Row {
+        id: record.text(0)?,
+        project_id: record.optional_text(1)?,
+        revision: record.integer(2)?,
+        created_at: record.text(3)?,
+        updated_at: record.text(4)?,
+        document: record.text(5)?,
+        extensions,
+        derived,
+    })
+}
+
+/// A document and those of the extenders, parsed; extenders in the order of the
+/// table.
+pub(crate) struct Parts {
+    pub(crate) document: Map<String, Value>,
+    pub(crate) extensions: Vec<Option<Map<String, Value>>>,
+}
+
+impl Parts {
+    pub(crate) fn of_new(table: &Table, row: &NewRow) -> Result<Parts, StoreError> {
+        let mut parts =
+            Parts { document: Map::new(), extensions: table.extensions.iter().map(|_| None).collect() };
+        parts.document = row.document.clone();
+        check_members(table, Place::Document, &parts.document)?;
+        for (plugin, values) in &row.extensions {
+            let place = place_of(table, plugin)?;
+            check_members(table, place, values)?;
+            if let (Place::Extension(i), true) = (place, !values.is_empty())
+                && let Some(slot) = parts.extensions.get_mut(i)
+            {
+                *slot = Some(values.clone());
+            }
+        }
+        Ok(parts)
+    }
+
+    pub(crate) fn of_texts(
+        table: &Table,
+        document: &str,
+        extensions: &[(String, String)],
+    ) -> Result<Parts, StoreError> {
+        let parse = |text: &str| {
+            serde_json::from_str::<Map<String, Value>>(text)
+                .map_err(|error| StoreError::Database(format!("a document cannot be read: {error}")))
+        };
+        let mut parts = Parts {
+            document: parse(document)?,
+            extensions: table.extensions.iter().map(|_| None).collect(),
+        };
+        for (plugin, text) in extensions {
+            if let Place::Extension(i) = place_of(table, plugin)?
+                && let Some(slot) = parts.extensions.get_mut(i)
+            {
+                *slot = Some(parse(text)?);
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Sets members; the names of those whose value is another one now.
+    pub(crate) fn merge(
+        &mut self,
+        table: &Table,
+        changes: Map<String, Value>,
+        extensions: Vec<(String, Map<String, Value>)>,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut changed = Vec::new();
+        check_members(table, Place::Document, &changes)?;
+        set(&mut self.document, changes, &mut changed);
+        for (plugin, changes) in extensions {
+            let place = place_of(table, &plugin)?;
+            check_members(table, place, &changes)?;
+            if changes.is_empty() {
+                continue;
+            }
+            if let Place::Extension(i) = place
+                && let Some(slot) = self.extensions.get_mut(i)
+            {
+                set(slot.get_or_insert_default(), changes, &mut changed);
+            }
+        }
+        Ok(changed)
+    }
+
+    fn value(&self, place: Place, name: &str) -> &Value {
+        let object = match place {
+            Place::Document => Some(&self.document),
+            Place::Extension(i) => self.extensions.get(i).and_then(Option::as_ref),
+        };
+        object.and_then(|o| o.get(name)).unwrap_or(&Value::Null)
+    }
+
+    /// What is written besides the standard columns: the documents, and the
+    /// attributes that have columns of their own.
+    pub(crate) fn columns(&self, table: &Table) -> Result<Vec<(Ident, Bind)>, StoreError> {
+        let mut columns = vec![(Ident::host("doc"), Bind::Json(Some(text(&self.document))))];
+        for (extension, values) in table.extensions.iter().zip(&self.extensions) {
+            columns.push((extension.column.clone(), Bind::Json(values.as_ref().map(text))));
+        }
+        for (field, column) in table.columns() {
+            let value = self.value(field.place, field.name.as_str());
+            columns.push((column.clone(), bind(field.name.as_str(), field.kind, value)?));
+        }
+        Ok(columns)
+    }
+
+    /// The items of a list, as they are kept in its side table.
+    pub(crate) fn items(&self, list: &List, owner: &str) -> Result<Vec<Vec<Bind>>, StoreError> {
+        let name = list.attribute.as_str();
+        let items = match self.value(list.place, name) {
+            Value::Array(items) => items.as_slice(),
+            Value::Null => &[],
+            _ => return Err(StoreError::Invalid(format!("'{name}' is not a list"))),
+        };
+        let mut rows = Vec::with_capacity(items.len());
+        for (position, item) in items.iter().enumerate() {
+            let position = i64::try_from(position).unwrap_or(i64::MAX);
+            let mut row = vec![owner.into(), position.into()];
+            for column in &list.columns {
+                let value = if list.scalar {
+                    item
+                } else {
+                    item.get(column.member.as_str()).unwrap_or(&Value::Null)
+                };
+                row.push(bind(name, column.kind, value)?);
+            }
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    /// Values of a reference's attribute.
+    pub(crate) fn text_of(&self, field: &Field) -> Option<&str> {
+        self.value(field.place, field.name.as_str()).as_str()
+    }
+
+    pub(crate) fn list_values<'a>(&'a self, list: &'a List, column: &Ident) -> Vec<&'a str> {
+        let Some(column) = list.columns.iter().find(|c| c.column == *column) else { return Vec::new() };
+        let Some(items) = self.value(list.place, list.attribute.as_str()).as_array() else { return Vec::new() };
+        items
+            .iter()
+            .filter_map(|item| {
+                if list.scalar { item.as_str() } else { item.get(column.member.as_str()).and_then(Value::as_str) }
+            })
+            .collect()
+    }
+
+    pub(crate) fn texts(&self, table: &Table) -> (String, Vec<(String, String)>) {
+        let extensions = table
+            .extensions
+            .iter()
+            .zip(&self.extensions)
+            .filter_map(|(extension, values)| values.as_ref().map(|v| (extension.plugin.to_string(), text(v))))
+            .collect();
+        (text(&self.document), extensions)
+    }
+}
+
+fn text(object: &Map<String, Value>) -> String {
+    serde_json::to_string(object).unwrap_or_else(|_| "{}".to_owned())
+}
+
+fn set(object: &mut Map<String, Value>, changes: Map<String, Value>, changed: &mut Vec<String>) {
+    for (name, value) in changes {
+        if object.get(&name) != Some(&value) {
+            changed.push(name.clone());
+            object.insert(name, value);
+        }
+    }
+}
+
+fn place_of(table: &Table, plugin: &str) -> Result<Place, StoreError> {
+    table.extensions.iter().position(|e| &*e.plugin == plugin).map(Place::Extension).ok_or_else(|| {
+        StoreError::Invalid(format!("'{plugin}' does not extend the collection '{}'", table.id.name))
+    })
+}
+
+/// Only declared attributes, of types that their columns can hold.
+fn check_members(table: &Table, place: Place, values: &Map<String, Value>) -> Result<(), StoreError> {
+    for (name, value) in values {
+        let field = table.field(name).filter(|f| f.place == place).ok_or_else(|| {
+            StoreError::Invalid(format!("'{name}' is not declared as an attribute of '{}'", table.id.name))
+        })?;
+        if field.list.is_none() && field.kind != Column::Text {
+            bind(name, field.kind, value)?;
+        }
+        if has_nul(value) {
+            return Err(StoreError::Invalid(format!("'{name}' holds the character NUL")));
+        }
+    }
+    Ok(())
+}
+
+/// PostgreSQL cannot keep this character; so that both are the same, neither
+/// does.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        _ => false,
+    }
+}
+
+/// The value as it is kept in a column.
+fn bind(name: &str, kind: Column, value: &Value) -> Result<Bind, StoreError> {
+    let wrong = |what: &str| StoreError::Invalid(format!("'{name}' must be {what}, not {value}"));
+    Ok(match (kind, value) {
+        (Column::Text, Value::Null) => Bind::Text(None),
+        (Column::Text, Value::String(text)) => Bind::Text(Some(text.clone())),
+        (Column::Text, other) => Bind::Text(Some(other.to_string())),
+        (Column::Integer, Value::Null) => Bind::Integer(None),
+        (Column::Integer, Value::Number(number)) => {
+            Bind::Integer(Some(number.as_i64().ok_or_else(|| wrong("a whole number below 2^63"))?))
+        }
+        (Column::Integer, _) => return Err(wrong("a whole number")),
+        (Column::Boolean, Value::Null) => Bind::Boolean(None),
+        (Column::Boolean, Value::Bool(truth)) => Bind::Boolean(Some(*truth)),
+        (Column::Boolean, _) => return Err(wrong("true or false")),
+    })
+}

@@ -1,0 +1,672 @@
+//! From manifests to tables: which table, column, index and foreign key each
+//! part of a manifest becomes, and back from a constraint's name to the
+//! manifest's words.
+
+use crate::sql::{Ident, Member};
+use crate::{CollectionId, StoreError};
+use hadron_manifest::{Attribute, Collection, Column, DerivedFrom, Manifest, OnDelete, Validator};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// The tables of a set of manifests.
+#[derive(Debug, Default)]
+pub(crate) struct Schema {
+    tables: HashMap<CollectionId, Arc<Table>>,
+    /// By the names that databases report.
+    constraints: HashMap<String, Constraint>,
+}
+
+/// What a constraint's name stands for.
+#[derive(Clone, Debug)]
+pub(crate) enum Constraint {
+    /// A key; its name, or the name of the list attribute.
+    Key(String),
+    /// A reference: the referring collection, and its attribute.
+    Reference(String, String),
+}
+
+/// The table of a collection.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) id: CollectionId,
+    pub(crate) name: Ident,
+    pub(crate) fields: Vec<Field>,
+    by_name: HashMap<String, usize>,
+    pub(crate) extensions: Vec<Extension>,
+    pub(crate) keys: Vec<Index>,
+    pub(crate) indexes: Vec<Index>,
+    pub(crate) references: Vec<Reference>,
+    pub(crate) lists: Vec<List>,
+    pub(crate) derived: Vec<Derived>,
+}
+
+/// Where an attribute's value is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In `doc`.
+    Document,
+    /// In the column of this extension.
+    Extension(usize),
+}
+
+/// A declared attribute.
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub(crate) name: Member,
+    pub(crate) kind: Column,
+    pub(crate) place: Place,
+    /// Its own column, where it has one.
+    pub(crate) column: Option<Ident>,
+    /// Its side table, where it has one.
+    pub(crate) list: Option<usize>,
+}
+
+/// An extender's column.
+#[derive(Debug)]
+pub(crate) struct Extension {
+    pub(crate) plugin: Arc<str>,
+    pub(crate) column: Ident,
+}
+
+/// A key or an index.
+#[derive(Clone, Debug)]
+pub(crate) struct Index {
+    /// How a violation names it.
+    pub(crate) says: String,
+    pub(crate) name: Ident,
+    pub(crate) columns: Vec<Ident>,
+}
+
+/// A foreign key.
+#[derive(Clone, Debug)]
+pub(crate) struct Reference {
+    pub(crate) attribute: String,
+    pub(crate) column: Ident,
+    pub(crate) target: CollectionId,
+    pub(crate) table: Ident,
+    pub(crate) cascade: bool,
+    pub(crate) name: Ident,
+}
+
+/// The side table of a list attribute.
+#[derive(Debug)]
+pub(crate) struct List {
+    pub(crate) attribute: Member,
+    pub(crate) place: Place,
+    pub(crate) table: Ident,
+    /// Of scalars, with the one column `value`.
+    pub(crate) scalar: bool,
+    pub(crate) columns: Vec<ListColumn>,
+    pub(crate) keys: Vec<Index>,
+    pub(crate) indexes: Vec<Index>,
+    pub(crate) references: Vec<Reference>,
+    /// The foreign key to the owner.
+    pub(crate) owner: Ident,
+}
+
+/// A column of a side table.
+#[derive(Debug)]
+pub(crate) struct ListColumn {
+    pub(crate) member: Member,
+    pub(crate) column: Ident,
+    pub(crate) kind: Column,
+}
+
+/// A derived attribute.
+#[derive(Debug)]
+pub(crate) struct Derived {
+    pub(crate) name: String,
+    pub(crate) from: Source,
+}
+
+/// Where a derived attribute comes from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// Ids of rows of `table` whose `column` is this row's id.
+    Referring { table: Ident, column: Ident },
+    /// A value of the row that `column` names.
+    Parent { column: Ident, table: Ident, value: ParentValue },
+}
+
+/// A value of a parent row.
+#[derive(Debug)]
+pub(crate) enum ParentValue {
+    /// A standard column.
+    Column(Ident),
+    /// A member of a JSON column.
+    Member(Ident, Member),
+}
+
+/// The host's own column of that attribute name, and its type.
+pub(crate) fn standard(name: &str) -> Option<(Ident, Column)> {
+    Some(match name {
+        "id" => (Ident::host("id"), Column::Text),
+        "project_id" | "tenant_id" => (Ident::host("project_id"), Column::Text),
+        "revision_number" => (Ident::host("revision"), Column::Integer),
+        "created_at" => (Ident::host("created_at"), Column::Text),
+        "updated_at" => (Ident::host("updated_at"), Column::Text),
+        _ => return None,
+    })
+}
+
+/// The name of an attribute's own column. The prefix keeps it apart from the
+/// host's columns, whatever attributes are called.
+fn column_of(attribute: &str) -> Ident {
+    Ident::new(&["a_", attribute])
+}
+
+pub(crate) fn table_name(plugin: &str, collection: &str) -> Ident {
+    Ident::new(&[&plugin.replace('-', "_"), "__", collection])
+}
+
+impl Table {
+    pub(crate) fn field(&self, name: &str) -> Option<&Field> {
+        self.by_name.get(name).and_then(|i| self.fields.get(*i))
+    }
+
+    /// The JSON column of a place.
+    pub(crate) fn json(&self, place: Place) -> Ident {
+        match place {
+            Place::Document => Ident::host("doc"),
+            Place::Extension(i) => {
+                self.extensions.get(i).map_or_else(|| Ident::host("doc"), |e| e.column.clone())
+            }
+        }
+    }
+
+    pub(crate) fn list_of(&self, field: &Field) -> Option<&List> {
+        field.list.and_then(|i| self.lists.get(i))
+    }
+
+    /// Fields with a column, in the order in which they are written.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = (&Field, &Ident)> {
+        self.fields.iter().filter_map(|f| f.column.as_ref().map(|c| (f, c)))
+    }
+}
+
+impl Schema {
+    /// The tables of these manifests; `Invalid` when they contradict each other
+    /// or themselves.
+    pub(crate) fn build(manifests: &[Arc<Manifest>]) -> Result<Schema, StoreError> {
+        for manifest in manifests {
+            let problems = hadron_manifest::check(manifest);
+            if !problems.is_empty() {
+                return Err(StoreError::Invalid(format!(
+                    "the manifest of '{}' cannot be used: {}",
+                    manifest.name,
+                    problems.join("; ")
+                )));
+            }
+        }
+        let mut schema = Schema::default();
+        for manifest in manifests {
+            for collection in &manifest.collections {
+                let table = build_table(manifests, manifest, collection)?;
+                schema.add(table)?;
+            }
+        }
+        for manifest in manifests {
+            for extends in &manifest.extends {
+                if !manifests.iter().flat_map(|m| &m.collections).any(|c| !c.private && c.name == extends.collection)
+                {
+                    return Err(StoreError::Invalid(format!(
+                        "'{}' extends the collection '{}', which no plugin declares",
+                        manifest.name, extends.collection
+                    )));
+                }
+            }
+        }
+        Ok(schema)
+    }
+
+    fn add(&mut self, table: Table) -> Result<(), StoreError> {
+        let clash = |name: &Ident| {
+            StoreError::Invalid(format!("two parts of the manifests would both be named '{}'", name.as_str()))
+        };
+        let collection = table.id.name.to_string();
+        let mut constraints = Vec::new();
+        let pkey = Ident::new(&[table.name.as_str(), "__pkey"]);
+        constraints.push((pkey, Constraint::Key("id".to_owned())));
+        for key in &table.keys {
+            constraints.push((key.name.clone(), Constraint::Key(key.says.clone())));
+        }
+        for reference in &table.references {
+            constraints.push((
+                reference.name.clone(),
+                Constraint::Reference(collection.clone(), reference.attribute.clone()),
+            ));
+        }
+        for list in &table.lists {
+            for key in &list.keys {
+                constraints.push((key.name.clone(), Constraint::Key(key.says.clone())));
+            }
+            for reference in &list.references {
+                constraints.push((
+                    reference.name.clone(),
+                    Constraint::Reference(collection.clone(), list.attribute.as_str().to_owned()),
+                ));
+            }
+            constraints.push((
+                list.owner.clone(),
+                Constraint::Reference(collection.clone(), list.attribute.as_str().to_owned()),
+            ));
+        }
+        for (name, constraint) in constraints {
+            if self.constraints.insert(name.as_str().to_owned(), constraint).is_some() {
+                return Err(clash(&name));
+            }
+        }
+        if self.tables.values().any(|t| t.name == table.name) {
+            return Err(clash(&table.name));
+        }
+        self.tables.insert(table.id.clone(), Arc::new(table));
+        Ok(())
+    }
+
+    pub(crate) fn table(&self, id: &CollectionId) -> Result<Arc<Table>, StoreError> {
+        self.tables.get(id).cloned().ok_or_else(|| {
+            StoreError::Invalid(format!("there is no collection '{}' of the plugin '{}'", id.name, id.plugin))
+        })
+    }
+
+    /// All tables, in a fixed order.
+    pub(crate) fn tables(&self) -> Vec<Arc<Table>> {
+        let mut tables: Vec<_> = self.tables.values().cloned().collect();
+        tables.sort_by(|a, b| a.name.cmp(&b.name));
+        tables
+    }
+
+    pub(crate) fn constraint(&self, name: &str) -> Option<&Constraint> {
+        self.constraints.get(name)
+    }
+
+    /// What SQLite calls a violated key: `table.column, table.column`.
+    pub(crate) fn key_of_columns(&self, columns: &str) -> Option<String> {
+        let parts: Vec<(&str, &str)> = columns.split(", ").filter_map(|part| part.split_once('.')).collect();
+        let (table, _) = parts.first()?;
+        let names: Vec<&str> = parts.iter().map(|(_, column)| *column).collect();
+        let fits = |index: &&Index| {
+            index.columns.len() == names.len() && index.columns.iter().zip(&names).all(|(a, b)| a.as_str() == *b)
+        };
+        for candidate in self.tables.values() {
+            if candidate.name.as_str() == *table {
+                if names == ["id"] {
+                    return Some("id".to_owned());
+                }
+                return candidate.keys.iter().find(fits).map(|k| k.says.clone());
+            }
+            for list in &candidate.lists {
+                if list.table.as_str() == *table {
+                    return list.keys.iter().find(fits).map(|k| k.says.clone());
+                }
+            }
+        }
+        None
+    }
+
+    /// Foreign keys that point to this collection: the referring collection,
+    /// the referring table with the column that holds the owner's id, and the
+    /// key.
+    pub(crate) fn incoming(&self, target: &CollectionId) -> Vec<Incoming> {
+        let mut found = Vec::new();
+        for table in self.tables() {
+            let id = Ident::host("id");
+            for reference in table.references.iter().filter(|r| r.target == *target) {
+                found.push(Incoming {
+                    from: table.id.clone(),
+                    table: table.name.clone(),
+                    row: id.clone(),
+                    column: reference.column.clone(),
+                    cascade: reference.cascade,
+                });
+            }
+            for list in &table.lists {
+                for reference in list.references.iter().filter(|r| r.target == *target) {
+                    found.push(Incoming {
+                        from: table.id.clone(),
+                        table: list.table.clone(),
+                        row: Ident::host("owner"),
+                        column: reference.column.clone(),
+                        cascade: false,
+                    });
+                }
+            }
+        }
+        found
+    }
+}
+
+/// A foreign key seen from the row it points to.
+pub(crate) struct Incoming {
+    pub(crate) from: CollectionId,
+    pub(crate) table: Ident,
+    /// The column with the id of the referring collection's row.
+    pub(crate) row: Ident,
+    pub(crate) column: Ident,
+    pub(crate) cascade: bool,
+}
+
+/// A plugin's own collection of that name, else any plugin's public one.
+fn resolve<'a>(
+    manifests: &'a [Arc<Manifest>],
+    own: &'a Manifest,
+    name: &str,
+) -> Option<(CollectionId, &'a Collection)> {
+    let of = |m: &Manifest| CollectionId { plugin: m.name.as_str().into(), name: name.into() };
+    if let Some(found) = own.collections.iter().find(|c| c.name == name) {
+        return Some((of(own), found));
+    }
+    manifests.iter().find_map(|m| {
+        m.collections.iter().find(|c| !c.private && c.name == name).map(|c| (of(m), c))
+    })
+}
+
+fn build_table(
+    manifests: &[Arc<Manifest>],
+    owner: &Manifest,
+    collection: &Collection,
+) -> Result<Table, StoreError> {
+    let name = table_name(&owner.name, &collection.name);
+    let with_column: HashSet<&str> = collection
+        .keys
+        .iter()
+        .flat_map(|k| &k.attributes)
+        .chain(collection.indexes.iter().flatten())
+        .chain(collection.references.iter().map(|r| &r.attribute))
+        .map(String::as_str)
+        .collect();
+    let mut table = Table {
+        id: CollectionId { plugin: owner.name.as_str().into(), name: collection.name.as_str().into() },
+        fields: Vec::new(),
+        by_name: HashMap::new(),
+        extensions: Vec::new(),
+        keys: Vec::new(),
+        indexes: Vec::new(),
+        references: Vec::new(),
+        lists: Vec::new(),
+        derived: Vec::new(),
+        name,
+    };
+    for attribute in &collection.attributes {
+        let column = (attribute.index || with_column.contains(attribute.name.as_str()))
+            .then(|| column_of(&attribute.name));
+        table.add_field(manifests, owner, attribute, Place::Document, column)?;
+    }
+    if !collection.private {
+        for extender in manifests {
+            let attributes: Vec<&Attribute> = extender
+                .extends
+                .iter()
+                .filter(|e| e.collection == collection.name)
+                .flat_map(|e| &e.attributes)
+                .collect();
+            if attributes.is_empty() {
+                continue;
+            }
+            let column = Ident::new(&["x_", &extender.name]);
+            let place = Place::Extension(table.extensions.len());
+            table.extensions.push(Extension { plugin: extender.name.as_str().into(), column });
+            for attribute in attributes {
+                let column =
+                    attribute.index.then(|| Ident::new(&["x_", &extender.name, "__", &attribute.name]));
+                table.add_field(manifests, extender, attribute, place, column)?;
+            }
+        }
+    }
+    table.add_constraints(manifests, owner, collection)?;
+    table.add_derived(manifests, owner, collection)?;
+    Ok(table)
+}
+
+impl Table {
+    fn add_field(
+        &mut self,
+        manifests: &[Arc<Manifest>],
+        owner: &Manifest,
+        attribute: &Attribute,
+        place: Place,
+        column: Option<Ident>,
+    ) -> Result<(), StoreError> {
+        let name = Member::new(&attribute.name)?;
+        if self.by_name.insert(attribute.name.clone(), self.fields.len()).is_some() {
+            return Err(StoreError::Invalid(format!(
+                "the attribute '{}' of '{}' is declared by two plugins",
+                attribute.name, self.id.name
+            )));
+        }
+        let list = match &attribute.list {
+            Some(_) => {
+                let list = self.build_list(manifests, owner, attribute, place)?;
+                self.lists.push(list);
+                Some(self.lists.len() - 1)
+            }
+            None => None,
+        };
+        self.fields.push(Field { name, kind: attribute.validate.column(), place, column, list });
+        Ok(())
+    }
+
+    fn build_list(
+        &self,
+        manifests: &[Arc<Manifest>],
+        owner: &Manifest,
+        attribute: &Attribute,
+        place: Place,
+    ) -> Result<List, StoreError> {
+        let table = match place {
+            Place::Document => Ident::new(&[self.name.as_str(), "__", &attribute.name]),
+            Place::Extension(_) => {
+                Ident::new(&[self.name.as_str(), "__x_", &owner.name, "__", &attribute.name])
+            }
+        };
+        let Validator::List { items, .. } = &attribute.validate else {
+            return Err(StoreError::Invalid(format!("'{}' has a list table but is no list", attribute.name)));
+        };
+        let declared = attribute.list.clone().unwrap_or_default();
+        let scalar = !matches!(**items, Validator::Object { .. } | Validator::Dict | Validator::Any);
+        let kind = |member: &str| match &**items {
+            Validator::Object { members } => {
+                members.iter().find(|m| m.name == member).map_or(Column::Text, |m| m.validate.column())
+            }
+            other if scalar => other.column(),
+            _ => Column::Text,
+        };
+        let mut list = List {
+            attribute: Member::new(&attribute.name)?,
+            place,
+            scalar,
+            columns: Vec::new(),
+            keys: Vec::new(),
+            indexes: Vec::new(),
+            references: Vec::new(),
+            owner: Ident::new(&[table.as_str(), "__f__owner"]),
+            table,
+        };
+        let mut wanted = declared.columns.clone();
+        if scalar && wanted.is_empty() {
+            wanted.push(hadron_manifest::ListTableColumn { name: "value".to_owned(), ..Default::default() });
+        }
+        for column in &wanted {
+            if scalar && column.name != "value" {
+                return Err(StoreError::Invalid(format!(
+                    "the list '{}' of '{}' holds scalars: its one column is 'value', not '{}'",
+                    attribute.name, self.id.name, column.name
+                )));
+            }
+            let ident = column_of(&column.name);
+            if list.columns.iter().any(|c| c.column == ident) {
+                return Err(StoreError::Invalid(format!(
+                    "the column '{}' of the list '{}' is declared twice",
+                    column.name, attribute.name
+                )));
+            }
+            if let Some(target) = &column.references {
+                let (target, _) = resolve(manifests, owner, target).ok_or_else(|| {
+                    unknown_target(&self.id, &format!("{}.{}", attribute.name, column.name), target)
+                })?;
+                list.references.push(Reference {
+                    attribute: attribute.name.clone(),
+                    column: ident.clone(),
+                    table: table_name(&target.plugin, &target.name),
+                    target,
+                    cascade: false,
+                    name: Ident::new(&[list.table.as_str(), "__f__", &column.name]),
+                });
+            }
+            list.indexes.push(Index {
+                says: attribute.name.clone(),
+                name: Ident::new(&[list.table.as_str(), "__i__", &column.name]),
+                columns: vec![ident.clone()],
+            });
+            list.columns.push(ListColumn {
+                member: Member::new(&column.name)?,
+                column: ident,
+                kind: kind(&column.name),
+            });
+        }
+        for key in &declared.keys {
+            let columns: Vec<Ident> = key.iter().map(|member| column_of(member)).collect();
+            if columns.is_empty() || columns.iter().any(|c| !list.columns.iter().any(|l| l.column == *c)) {
+                return Err(StoreError::Invalid(format!(
+                    "a key of the list '{}' of '{}' names a column that is not declared",
+                    attribute.name, self.id.name
+                )));
+            }
+            // The key's index serves its first column too.
+            list.indexes.retain(|i| i.columns.first() != columns.first());
+            list.keys.push(Index {
+                says: attribute.name.clone(),
+                name: Ident::new(&[list.table.as_str(), "__k__", &key.join("__")]),
+                columns,
+            });
+        }
+        Ok(list)
+    }
+
+    /// The column that holds this attribute of the owner's.
+    fn own_column(&self, attribute: &str) -> Result<Ident, StoreError> {
+        standard(attribute)
+            .map(|(column, _)| column)
+            .or_else(|| self.field(attribute).and_then(|f| f.column.clone()))
+            .ok_or_else(|| {
+                StoreError::Invalid(format!("'{}' has no attribute '{attribute}' with a column", self.id.name))
+            })
+    }
+
+    fn add_constraints(
+        &mut self,
+        manifests: &[Arc<Manifest>],
+        owner: &Manifest,
+        collection: &Collection,
+    ) -> Result<(), StoreError> {
+        let name = self.name.clone();
+        for key in &collection.keys {
+            let columns = key.attributes.iter().map(|a| self.own_column(a)).collect::<Result<Vec<_>, _>>()?;
+            self.keys.push(Index {
+                says: key.name.clone(),
+                name: Ident::new(&[name.as_str(), "__k__", &key.name]),
+                columns,
+            });
+        }
+        for reference in &collection.references {
+            let (target, _) = resolve(manifests, owner, &reference.collection)
+                .ok_or_else(|| unknown_target(&self.id, &reference.attribute, &reference.collection))?;
+            self.references.push(Reference {
+                attribute: reference.attribute.clone(),
+                column: self.own_column(&reference.attribute)?,
+                table: table_name(&target.plugin, &target.name),
+                target,
+                cascade: reference.on_delete == OnDelete::Cascade,
+                name: Ident::new(&[name.as_str(), "__f__", &reference.attribute]),
+            });
+        }
+        let mut wanted: Vec<(String, Vec<Ident>)> = Vec::new();
+        for index in &collection.indexes {
+            let columns = index.iter().map(|a| self.own_column(a)).collect::<Result<Vec<_>, _>>()?;
+            wanted.push((index.join("__"), columns));
+        }
+        let mut single: Vec<(String, Ident)> =
+            self.columns().map(|(f, c)| (f.name.as_str().to_owned(), c.clone())).collect();
+        single.push(("project_id".to_owned(), Ident::host("project_id")));
+        for (says, column) in single {
+            let served = self.keys.iter().map(|k| &k.columns).chain(wanted.iter().map(|(_, c)| c));
+            // Only what is filtered or referenced by itself needs its own index.
+            if served.clone().all(|columns| columns.first() != Some(&column)) {
+                wanted.push((says, vec![column]));
+            }
+        }
+        for (says, columns) in wanted {
+            let index = Ident::new(&[name.as_str(), "__i__", &says]);
+            if !columns.is_empty() && !self.indexes.iter().any(|i| i.columns == columns) {
+                self.indexes.push(Index { says, name: index, columns });
+            }
+        }
+        Ok(())
+    }
+
+    fn add_derived(
+        &mut self,
+        manifests: &[Arc<Manifest>],
+        owner: &Manifest,
+        collection: &Collection,
+    ) -> Result<(), StoreError> {
+        for derived in &collection.derived {
+            let problem = |what: String| {
+                StoreError::Invalid(format!(
+                    "the derived attribute '{}' of '{}' {what}",
+                    derived.name, collection.name
+                ))
+            };
+            Member::new(&derived.name)?;
+            let from = match &derived.from {
+                DerivedFrom::Referring { collection: referring, attribute } => {
+                    let (id, found) = resolve(manifests, owner, referring)
+                        .ok_or_else(|| problem(format!("names '{referring}', which no plugin declares")))?;
+                    if !found.references.iter().any(|r| r.attribute == *attribute) {
+                        return Err(problem(format!("names '{attribute}', which is no reference of '{referring}'")));
+                    }
+                    let column = standard(attribute).map_or_else(|| column_of(attribute), |(c, _)| c);
+                    Source::Referring { table: table_name(&id.plugin, &id.name), column }
+                }
+                DerivedFrom::Parent { reference, attribute } => {
+                    let target = collection
+                        .references
+                        .iter()
+                        .find(|r| r.attribute == *reference)
+                        .ok_or_else(|| problem(format!("names '{reference}', which is no reference")))?;
+                    let (id, parent) = resolve(manifests, owner, &target.collection)
+                        .ok_or_else(|| problem(format!("names '{}', which is not there", target.collection)))?;
+                    let value = match standard(attribute) {
+                        Some((column, _)) => ParentValue::Column(column),
+                        None if parent.attribute(attribute).is_some() => {
+                            ParentValue::Member(Ident::host("doc"), Member::new(attribute)?)
+                        }
+                        None => {
+                            return Err(problem(format!("names '{attribute}', which '{}' lacks", parent.name)));
+                        }
+                    };
+                    Source::Parent {
+                        column: self.own_column(reference)?,
+                        table: table_name(&id.plugin, &id.name),
+                        value,
+                    }
+                }
+            };
+            self.derived.push(Derived { name: derived.name.clone(), from });
+        }
+        Ok(())
+    }
+}
+
+fn unknown_target(from: &CollectionId, attribute: &str, target: &str) -> StoreError {
+    StoreError::Invalid(format!(
+        "'{attribute}' of '{}' refers to the collection '{target}', which no loaded plugin declares",
+        from.name
+    ))
+}
+
+impl Table {
+    pub(crate) fn is_extension(&self, field: &Field) -> bool {
+        matches!(field.place, Place::Extension(_))
+    }
+}

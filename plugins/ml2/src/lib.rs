@@ -1,0 +1,93 @@
+//! The core plugin: networks, subnets and ports, over drivers of network types
+//! and of the machinery that makes them. In Neutron: `Ml2Plugin`.
+//!
+//! A resource's rules are in the module of its name; modules without host calls
+//! (`net`, `subnets::{allocation, rules, subnet}`, `ports::plan`,
+//! `networks::mtu`) hold the decisions and are tested natively.
+#![deny(unsafe_code)]
+
+mod agents;
+mod attribute;
+mod binding;
+mod document;
+mod errors;
+mod existing;
+mod manifest;
+mod mechanisms;
+mod net;
+mod networks;
+mod owners;
+mod policy;
+mod ports;
+mod records;
+mod segments;
+mod subnets;
+
+use hadron_sdk::{
+    Bound, Context, CorePlugin, Document, Error, Manifest, Operation, ResourceRef, Result, ServicePlugin,
+};
+
+/// The plugin.
+pub struct Ml2;
+
+fn unknown(collection: &str) -> Error {
+    Error::internal(format!("'{collection}' is no collection of this plugin"))
+}
+
+impl ServicePlugin for Ml2 {
+    fn manifest() -> Manifest {
+        manifest::manifest()
+    }
+
+    fn create(_: &Context, collection: &str, bodies: Vec<Document>) -> Result<()> {
+        match collection {
+            "networks" => networks::create(bodies),
+            "subnets" => subnets::create(bodies),
+            "ports" => ports::create(bodies),
+            other => Err(unknown(other)),
+        }
+    }
+
+    fn update(_: &Context, collection: &str, id: &str, current: Document, changes: Document) -> Result<()> {
+        match collection {
+            "networks" => networks::update(id, &current, changes),
+            "subnets" => subnets::update(id, &current, changes),
+            "ports" => ports::update(id, &current, changes),
+            other => Err(unknown(other)),
+        }
+    }
+
+    fn delete(_: &Context, collection: &str, documents: Vec<Document>) -> Result<()> {
+        match collection {
+            "networks" => networks::delete(&documents),
+            "subnets" => subnets::delete(&documents),
+            "ports" => ports::delete(&documents),
+            other => Err(unknown(other)),
+        }
+    }
+}
+
+impl CorePlugin for Ml2 {
+    fn report(
+        _: &Context,
+        driver: &str,
+        operation: Operation,
+        about: ResourceRef,
+        status: Option<String>,
+        bound: Option<Bound>,
+    ) -> Result<()> {
+        match (about.collection.as_str(), status, operation) {
+            // What is gone has no status.
+            (_, _, Operation::Delete) => Ok(()),
+            ("networks", Some(status), _) => networks::report(driver, &about.id, &status),
+            ("ports", status, _) => ports::report(driver, &about.id, status.as_deref(), bound.as_ref()),
+            _ => Ok(()),
+        }
+    }
+
+    fn send_existing(_: &Context, driver: &str, cursor: Option<String>) -> Result<Option<String>> {
+        existing::send(driver, cursor.as_deref())
+    }
+}
+
+hadron_sdk::core_plugin!(Ml2);

@@ -1,0 +1,9 @@
+//! Arithmetic of addresses: values in, values out, no host.
+
+mod cidr;
+mod mac;
+mod range;
+
+pub(crate) use cidr::{Cidr, Version, bits};
+pub(crate) use mac::Mac;
+pub(crate) use range::Range;

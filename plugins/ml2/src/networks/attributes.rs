@@ -1,0 +1,44 @@
+//! The attributes of networks, as Neutron's API defines them.
+
+use crate::attribute::{boolean, column, filterable, text};
+use hadron_sdk::manifest::{Attribute, Collection, Derived, DerivedFrom, Validator};
+use hadron_sdk::serde_json::json;
+
+/// The declaration of the collection.
+pub(crate) fn collection() -> Collection {
+    Collection {
+        name: "networks".to_owned(),
+        member: "network".to_owned(),
+        core: true,
+        attributes: vec![
+            text("name", 255),
+            boolean("admin_state_up", true),
+            Attribute {
+                default: Some(json!(0)),
+                post: true,
+                put: true,
+                enforce: true,
+                ..filterable("mtu", Validator::Integer { min: Some(0), max: None })
+            },
+            filterable("status", Validator::String { max: Some(16) }),
+            Attribute { enforce: true, ..boolean("shared", false) },
+            provider("provider:network_type", Validator::String { max: Some(32) }),
+            provider("provider:physical_network", Validator::String { max: Some(64) }),
+            provider("provider:segmentation_id", Validator::Integer { min: None, max: None }),
+            text("description", 255),
+        ],
+        indexes: vec![column("name")],
+        derived: vec![Derived {
+            name: "subnets".to_owned(),
+            from: DerivedFrom::Referring {
+                collection: "subnets".to_owned(),
+                attribute: "network_id".to_owned(),
+            },
+        }],
+        ..Collection::default()
+    }
+}
+
+fn provider(name: &str, validate: Validator) -> Attribute {
+    Attribute { nullable: true, post: true, put: true, enforce: true, ..filterable(name, validate) }
+}

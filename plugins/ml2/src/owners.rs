@@ -1,0 +1,40 @@
+//! Device owners that rules know by name. In Neutron: `DEVICE_OWNER_…`.
+
+/// Ports of Neutron's own devices begin so.
+pub(crate) const NETWORK_PREFIX: &str = "network:";
+
+/// Removed with their network or subnet without asking.
+/// In Neutron: `AUTO_DELETE_PORT_OWNERS`.
+const AUTO_DELETED: [&str; 3] = ["network:dhcp", "network:distributed", "network:floatingip_agent_gateway"];
+
+/// Interfaces of routers. In Neutron: `ROUTER_INTERFACE_OWNERS`.
+const ROUTER_INTERFACES: [&str; 3] = [
+    "network:router_interface",
+    "network:ha_router_replicated_interface",
+    "network:router_interface_distributed",
+];
+
+const ROUTER_SNAT: &str = "network:router_centralized_snat";
+const ROUTER_GATEWAY: &str = "network:router_gateway";
+
+/// Whether such a port goes with its network or subnet.
+pub(crate) fn is_auto_deleted(owner: &str) -> bool {
+    AUTO_DELETED.contains(&owner)
+}
+
+/// Whether it is a router's interface.
+pub(crate) fn is_router_interface(owner: &str) -> bool {
+    ROUTER_INTERFACES.contains(&owner)
+}
+
+/// Whether it is a router's interface, or the one that a distributed router
+/// translates addresses with. In Neutron: `ROUTER_INTERFACE_OWNERS_SNAT`.
+pub(crate) fn is_router_interface_or_snat(owner: &str) -> bool {
+    is_router_interface(owner) || owner == ROUTER_SNAT
+}
+
+/// Any port of a router, or one whose owner is not known. Such a one may have
+/// an IPv6 network's first address (the subnet-router anycast address).
+pub(crate) fn may_have_anycast(owner: &str) -> bool {
+    owner.is_empty() || owner == ROUTER_GATEWAY || is_router_interface_or_snat(owner)
+}

@@ -1,0 +1,139 @@
+//! Who may do what by default: Neutron's rules for networks, subnets and ports,
+//! in oslo.policy's language, and the rules they are made of.
+
+use std::collections::BTreeMap;
+
+const RULES: [(&str, &str); 64] = [
+    ("context_is_admin", "role:admin"),
+    ("context_with_global_access", "!"),
+    ("service_api", "role:service"),
+    ("owner", "project_id:%(project_id)s"),
+    ("admin_or_owner", "rule:context_is_admin or rule:owner"),
+    ("context_is_advsvc", "role:advsvc"),
+    ("admin_or_network_owner", "rule:context_is_admin or project_id:%(network:project_id)s"),
+    ("admin_owner_or_network_owner", "rule:owner or rule:admin_or_network_owner"),
+    ("network_owner", "project_id:%(network:project_id)s"),
+    ("admin_only", "rule:context_is_admin"),
+    ("regular_user", ""),
+    ("shared", "field:networks:shared=True"),
+    ("default", "rule:admin_or_owner"),
+    ("external", "field:networks:router:external=True"),
+    ("external_network", "field:subnets:router:external=True"),
+    ("network_device", "field:port:device_owner=~^network:"),
+    ("compute_device", "field:port:device_owner=~^compute:"),
+    ("baremetal_device", "field:port:device_owner=~^baremetal:"),
+    ("manila_device", "field:port:device_owner=~^manila:"),
+    ("create_network", "(rule:admin_only) or (role:member and project_id:%(project_id)s)"),
+    ("create_network:shared", "rule:admin_only"),
+    ("create_network:provider:network_type", "rule:admin_only"),
+    ("create_network:provider:physical_network", "rule:admin_only"),
+    ("create_network:provider:segmentation_id", "rule:admin_only"),
+    (
+        "get_network",
+        "(rule:admin_only) or (role:reader and project_id:%(project_id)s) or rule:service_api or rule:shared or rule:external or rule:context_is_advsvc",
+    ),
+    ("get_network:provider:network_type", "rule:admin_only"),
+    ("get_network:provider:physical_network", "rule:admin_only"),
+    ("get_network:provider:segmentation_id", "rule:admin_only"),
+    ("update_network", "(rule:admin_only) or (role:member and project_id:%(project_id)s)"),
+    ("update_network:shared", "rule:admin_only"),
+    ("update_network:provider:network_type", "rule:admin_only"),
+    ("update_network:provider:physical_network", "rule:admin_only"),
+    ("update_network:provider:segmentation_id", "rule:admin_only"),
+    ("delete_network", "(rule:admin_only) or (role:member and project_id:%(project_id)s)"),
+    ("create_subnet", "(rule:admin_only) or (role:member and rule:network_owner)"),
+    (
+        "get_subnet",
+        "role:reader and project_id:%(project_id)s or rule:shared or rule:external_network or (rule:admin_only) or (role:reader and rule:network_owner) or rule:service_api",
+    ),
+    (
+        "update_subnet",
+        "role:member and project_id:%(project_id)s or (rule:admin_only) or (role:member and rule:network_owner)",
+    ),
+    (
+        "delete_subnet",
+        "role:member and project_id:%(project_id)s or (rule:admin_only) or (role:member and rule:network_owner)",
+    ),
+    (
+        "create_port",
+        "(rule:admin_only) or (rule:service_api) or role:member and rule:network_owner or rule:shared",
+    ),
+    (
+        "create_port:device_id",
+        "(rule:admin_only) or (role:member and project_id:%(project_id)s) or rule:service_api",
+    ),
+    (
+        "create_port:device_owner",
+        "not rule:network_device or (rule:admin_only) or (rule:service_api) or role:member and rule:network_owner",
+    ),
+    (
+        "create_port:mac_address",
+        "(rule:admin_only) or (rule:service_api) or role:member and rule:network_owner",
+    ),
+    (
+        "create_port:fixed_ips",
+        "(rule:admin_only) or (rule:service_api) or role:member and rule:network_owner or rule:shared",
+    ),
+    (
+        "create_port:fixed_ips:ip_address",
+        "(rule:admin_only) or (rule:service_api) or role:member and rule:network_owner",
+    ),
+    (
+        "create_port:fixed_ips:subnet_id",
+        "(rule:admin_only) or (rule:service_api) or role:member and rule:network_owner or rule:shared",
+    ),
+    ("create_port:binding:host_id", "(rule:admin_only) or (rule:service_api)"),
+    ("create_port:binding:profile", "rule:service_api"),
+    (
+        "create_port:binding:vnic_type",
+        "(rule:admin_only) or (role:member and project_id:%(project_id)s) or rule:service_api",
+    ),
+    (
+        "get_port",
+        "(rule:admin_only) or (rule:service_api) or role:reader and rule:network_owner or role:reader and project_id:%(project_id)s",
+    ),
+    ("get_port:binding:vif_type", "(rule:admin_only) or (rule:service_api)"),
+    ("get_port:binding:vif_details", "(rule:admin_only) or (rule:service_api)"),
+    ("get_port:binding:host_id", "(rule:admin_only) or (rule:service_api)"),
+    ("get_port:binding:profile", "(rule:admin_only) or (rule:service_api)"),
+    ("update_port", "(rule:admin_only) or (rule:service_api) or role:member and project_id:%(project_id)s"),
+    (
+        "update_port:device_id",
+        "(rule:admin_only) or (role:member and project_id:%(project_id)s) or rule:service_api",
+    ),
+    (
+        "update_port:device_owner",
+        "not rule:network_device or (rule:admin_only) or (rule:service_api) or role:member and rule:network_owner",
+    ),
+    (
+        "update_port:mac_address",
+        "(rule:admin_only) or (rule:service_api) or role:manager and rule:network_owner",
+    ),
+    (
+        "update_port:fixed_ips",
+        "(rule:admin_only) or (rule:service_api) or role:member and rule:network_owner",
+    ),
+    (
+        "update_port:fixed_ips:ip_address",
+        "(rule:admin_only) or (rule:service_api) or role:member and rule:network_owner",
+    ),
+    (
+        "update_port:fixed_ips:subnet_id",
+        "(rule:admin_only) or (rule:service_api) or role:member and rule:network_owner or rule:shared",
+    ),
+    ("update_port:binding:host_id", "(rule:admin_only) or (rule:service_api)"),
+    ("update_port:binding:profile", "rule:service_api"),
+    (
+        "update_port:binding:vnic_type",
+        "(rule:admin_only) or (rule:service_api) or role:member and project_id:%(project_id)s",
+    ),
+    (
+        "delete_port",
+        "(rule:admin_only) or (rule:service_api) or (service_roles:service and (role:member and rule:network_owner or role:member and project_id:%(project_id)s)) or (not rule:compute_device and not rule:baremetal_device and not rule:manila_device and (role:member and rule:network_owner or role:member and project_id:%(project_id)s))",
+    ),
+];
+
+/// The rules by name.
+pub(crate) fn rules() -> BTreeMap<String, String> {
+    RULES.iter().map(|(name, rule)| ((*name).to_owned(), (*rule).to_owned())).collect()
+}

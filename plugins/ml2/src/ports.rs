@@ -1,0 +1,344 @@
+//! Ports: what a request does to them. In Neutron: `create_port_bulk`,
+//! `update_port`, `delete_port` of `Ml2Plugin`.
+
+mod addresses;
+mod attributes;
+mod mac;
+mod plan;
+
+pub(crate) use attributes::collection;
+pub(crate) use plan::FixedIp;
+
+use crate::document::{differing, distinct, merged, row, set, take, text, typed};
+use crate::mechanisms::{Changed, Mechanisms};
+use crate::net::Mac;
+use crate::networks::Networks;
+use crate::subnets::{self, Subnet};
+use crate::{binding, errors, networks, owners};
+use addresses::Order;
+use hadron_sdk::serde_json::{Value, json};
+use hadron_sdk::store::{self, InsertError, Query, StoreError};
+use hadron_sdk::{Bound, Document, Error, Operation, Result};
+use plan::{Recipient, Wanted};
+use serde::Deserialize;
+
+const COLLECTION: &str = "ports";
+
+/// A port's row, as far as rules about addresses need it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct PortRow {
+    pub(crate) id: String,
+    pub(crate) network_id: String,
+    #[serde(default)]
+    pub(crate) device_owner: String,
+    #[serde(default)]
+    pub(crate) mac_address: String,
+    #[serde(default)]
+    pub(crate) fixed_ips: Vec<FixedIp>,
+}
+
+impl PortRow {
+    fn mac(&self) -> Result<Mac> {
+        parse_mac(&self.mac_address)
+    }
+
+    fn recipient(&self, mac: Mac) -> Recipient<'_> {
+        Recipient { owner: &self.device_owner, mac }
+    }
+}
+
+fn parse_mac(text: &str) -> Result<Mac> {
+    let wrong = || errors::bad_attribute("mac_address", format!("'{text}' is not a valid MAC address"));
+    Mac::parse(text).ok_or_else(wrong)
+}
+
+fn given_mac(request: &Document) -> Result<Option<Mac>> {
+    set(request, "mac_address").and_then(Value::as_str).map(parse_mac).transpose()
+}
+
+/// Makes ports. Whatever their number, subnets are read once, addresses of a
+/// subnet taken at once and rows inserted at once; networks are read only when
+/// a driver wants to see them.
+pub(crate) fn create(bodies: Vec<Document>) -> Result<()> {
+    let network_ids = distinct(&bodies, "network_id");
+    let all_subnets = subnets::of_networks(&network_ids)?;
+    let mechanisms = Mechanisms::loaded();
+    let needs_networks = mechanisms.want("port") || bodies.iter().any(binding::has_host);
+    let nets = if needs_networks { Networks::load(&network_ids)? } else { Networks::default() };
+    // A network without subnets may not exist. Its reference would tell, but
+    // later than a complaint about addresses that cannot be had there.
+    let bare = |id: &&String| !all_subnets.iter().any(|subnet| subnet.network_id == **id);
+    let bare: Vec<String> = network_ids.iter().filter(bare).cloned().collect();
+    if !needs_networks && bodies.iter().any(|body| asks_on(body, &bare)) {
+        networks::existing(&bare)?;
+    }
+
+    let requests = bodies
+        .iter()
+        .map(|body| Ok(mac::Request { network_id: text(body, "network_id"), given: given_mac(body)? }))
+        .collect::<Result<Vec<_>>>()?;
+    let macs = mac::choose(&requests)?;
+
+    let of_network: Vec<(&str, Vec<Subnet>)> = network_ids
+        .iter()
+        .map(|id| {
+            let own = all_subnets.iter().filter(|subnet| subnet.network_id == *id).cloned();
+            (id.as_str(), own.collect())
+        })
+        .collect();
+    let mut orders = Vec::with_capacity(bodies.len());
+    for (body, mac) in bodies.iter().zip(&macs) {
+        let network_id = text(body, "network_id");
+        let own = of_network.iter().find(|(id, _)| *id == network_id).map_or(&[][..], |(_, own)| own);
+        let wanted = match body.get("fixed_ips") {
+            None => None,
+            Some(_) => Some(typed::<Vec<Wanted>>(body, "fixed_ips")?),
+        };
+        let port = Recipient { owner: text(body, "device_owner"), mac: *mac };
+        let needs = plan::for_new(port, wanted.as_deref(), own)
+            .map_err(|refused| addresses::refusal(refused, network_id))?;
+        orders.push(Order { network_id, subnets: own, needs });
+    }
+    let taken = addresses::take(&orders)?;
+
+    let mut documents = Vec::with_capacity(bodies.len());
+    for ((body, mac), fixed_ips) in bodies.iter().zip(&macs).zip(&taken) {
+        documents.push(document(body.clone(), *mac, fixed_ips)?);
+    }
+    binding::bind(&mechanisms, &mut documents, &[], &nets)?;
+    store::insert(COLLECTION, &documents).map_err(|error| not_written(error, &documents))?;
+    if mechanisms.want("port") {
+        mechanisms.ports(Operation::Create, &Changed::all(&documents), &nets)?;
+    }
+    Ok(())
+}
+
+fn asks_on(body: &Document, networks: &[String]) -> bool {
+    let asks = body.get("fixed_ips").and_then(Value::as_array).is_some_and(|ips| !ips.is_empty());
+    asks && networks.iter().any(|id| id == text(body, "network_id"))
+}
+
+fn document(mut body: Document, mac: Mac, fixed_ips: &[FixedIp]) -> Result<Document> {
+    let mut document = Document::new();
+    take(&mut body, &["id", "project_id", "name", "network_id"], &mut document);
+    document.insert("mac_address".to_owned(), json!(mac.to_string()));
+    take(&mut body, &["admin_state_up"], &mut document);
+    document.insert("status".to_owned(), json!("DOWN"));
+    take(&mut body, &["device_id", "device_owner"], &mut document);
+    document.insert("fixed_ips".to_owned(), json!(fixed_ips));
+    binding::unbound(&body, &mut document)?;
+    take(&mut body, &["description"], &mut document);
+    Ok(document)
+}
+
+/// What a refused statement means for these ports. Two units can choose the
+/// same MAC address, or be asked for the same address outside of the pools; the
+/// keys tell the second one.
+fn not_written(error: InsertError, documents: &[Document]) -> Error {
+    let InsertError::Store(error) = error else { return error.into() };
+    let network = |document: &Document| text(document, "network_id").to_owned();
+    let first = documents.first();
+    match (error, first) {
+        (StoreError::Duplicate(key), Some(port)) if key == "mac_address" => {
+            errors::mac_in_use(&network(port), text(port, "mac_address"))
+        }
+        (StoreError::Duplicate(_), Some(port)) => address_clash(port),
+        (StoreError::MissingReference(attribute), Some(port)) if attribute == "network_id" => {
+            errors::network_not_found(&network(port))
+        }
+        (StoreError::MissingReference(_), Some(port)) => {
+            let subnets = typed::<Vec<FixedIp>>(port, "fixed_ips").unwrap_or_default();
+            errors::subnet_not_found(subnets.first().map_or("", |ip| ip.subnet_id.as_str()))
+        }
+        (error, _) => error.into(),
+    }
+}
+
+fn address_clash(port: &Document) -> Error {
+    match typed::<Vec<FixedIp>>(port, "fixed_ips").unwrap_or_default().as_slice() {
+        [ip, ..] => errors::address_taken(ip.ip_address, &ip.subnet_id),
+        [] => Error::conflict("Conflict", "An address is already in use."),
+    }
+}
+
+/// Changes a port.
+pub(crate) fn update(id: &str, current: &Document, mut changes: Document) -> Result<()> {
+    let before: PortRow = row(current)?;
+    binding::check_update(current, &changes)?;
+    let mac = new_mac(current, &before, &mut changes)?;
+    let addresses = new_addresses(&before, mac, &changes)?;
+    changes.remove("fixed_ips");
+    if let Some(addresses) = addresses {
+        changes.insert("fixed_ips".to_owned(), json!(addresses));
+    }
+    binding::apply(current, &mut changes)?;
+    write(id, current, changes, None)
+}
+
+/// The port's MAC address from now on; null asks for a new one.
+/// In Neutron: `_check_mac_update_allowed`, `_check_mac_addr_update`.
+fn new_mac(current: &Document, before: &PortRow, changes: &mut Document) -> Result<Option<Mac>> {
+    if !changes.contains_key("mac_address") {
+        return Ok(None);
+    }
+    let given = given_mac(changes)?;
+    if given.is_some_and(|mac| mac.to_string() == before.mac_address) {
+        changes.remove("mac_address");
+        return Ok(None);
+    }
+    let owner = set(changes, "device_owner").and_then(Value::as_str).unwrap_or(&before.device_owner);
+    let shown = given.map_or_else(|| "None".to_owned(), |mac| mac.to_string());
+    let vif_type = text(current, "binding:vif_type");
+    if !binding::is_unplugged(vif_type) {
+        return Err(errors::port_bound(&before.id, vif_type, &before.mac_address, &shown));
+    }
+    if owner.starts_with(owners::NETWORK_PREFIX) {
+        return Err(errors::unsupported_owner("mac address update", owner, &before.id));
+    }
+    let request = mac::Request { network_id: &before.network_id, given };
+    let mac = mac::choose(&[request])?.first().copied();
+    changes.insert("mac_address".to_owned(), json!(mac.map(|mac| mac.to_string())));
+    Ok(mac)
+}
+
+/// The port's addresses from now on, where they change; those that go are given
+/// back first, so that one can be asked for in the place of another.
+fn new_addresses(before: &PortRow, mac: Option<Mac>, changes: &Document) -> Result<Option<Vec<FixedIp>>> {
+    let asked = match changes.get("fixed_ips") {
+        Some(_) => Some(typed::<Vec<Wanted>>(changes, "fixed_ips")?),
+        None => None,
+    };
+    if asked.is_none() && (mac.is_none() || before.fixed_ips.is_empty()) {
+        return Ok(None);
+    }
+    let keep_all = || {
+        let same =
+            |ip: &FixedIp| Wanted { subnet_id: Some(ip.subnet_id.clone()), ip_address: Some(ip.ip_address) };
+        before.fixed_ips.iter().map(same).collect()
+    };
+    let asked: Vec<Wanted> = asked.unwrap_or_else(keep_all);
+    let subnets = subnets::of_networks(&[before.network_id.clone()])?;
+    let owner = set(changes, "device_owner").and_then(Value::as_str).unwrap_or(&before.device_owner);
+    let port = Recipient { owner, ..before.recipient(mac.map_or_else(|| before.mac(), Ok)?) };
+    let planned = plan::for_update(port, &before.fixed_ips, &asked, mac.is_some(), &subnets)
+        .map_err(|refused| addresses::refusal(refused, &before.network_id))?;
+    addresses::give_back(&planned.remove, &subnets)?;
+    let order = Order { network_id: &before.network_id, subnets: &subnets, needs: planned.add };
+    let taken = addresses::take(&[order])?;
+    Ok(Some(planned.keep.into_iter().chain(taken.into_iter().flatten()).collect()))
+}
+
+/// Binds the port where it has to be, writes the changes and tells drivers;
+/// `reporter` has told us and is not told.
+fn write(id: &str, current: &Document, mut changes: Document, reporter: Option<&str>) -> Result<()> {
+    let mut mechanisms = Mechanisms::loaded();
+    let after = merged(current, &changes);
+    let binds = binding::is_due(&after);
+    let network_ids = [text(current, "network_id").to_owned()];
+    let nets =
+        if binds || mechanisms.want("port") { Networks::load(&network_ids)? } else { Networks::default() };
+    if binds {
+        let mut bound = [after];
+        binding::bind(&mechanisms, &mut bound, &[current], &nets)?;
+        let [bound] = bound;
+        for name in binding::RESULT {
+            changes.insert(name.to_owned(), bound.get(name).cloned().unwrap_or_default());
+        }
+    }
+    let changes = differing(current, changes);
+    let written = store::try_update(COLLECTION, id, &changes)
+        .map_err(|error| not_written(error, &[clashing(current, &changes)]))?;
+    if let Some(driver) = reporter {
+        mechanisms = mechanisms.except(driver);
+    }
+    if mechanisms.want("port") {
+        let updated: Document = hadron_sdk::serde_json::from_str(&written)?;
+        let changed = Changed { current: &updated, original: Some(current) };
+        mechanisms.ports(Operation::Update, &[changed], &nets)?;
+    }
+    Ok(())
+}
+
+/// A port with its new addresses only: one of them it is that clashes.
+fn clashing(current: &Document, changes: &Document) -> Document {
+    let mut port = merged(current, changes);
+    let had: Vec<FixedIp> = typed(current, "fixed_ips").unwrap_or_default();
+    let mut new: Vec<FixedIp> = typed(&port, "fixed_ips").unwrap_or_default();
+    new.retain(|ip| !had.contains(ip));
+    port.insert("fixed_ips".to_owned(), json!(new));
+    port
+}
+
+/// Removes ports and gives their addresses back.
+pub(crate) fn delete(documents: &[Document]) -> Result<()> {
+    if documents.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<String> = documents.iter().map(|document| text(document, "id").to_owned()).collect();
+    let mechanisms = Mechanisms::loaded();
+    let nets = if mechanisms.want("port") {
+        Networks::load(&distinct(documents, "network_id"))?
+    } else {
+        Networks::default()
+    };
+    let mut addresses = Vec::new();
+    for document in documents {
+        addresses.extend(typed::<Vec<FixedIp>>(document, "fixed_ips")?);
+    }
+    store::delete(COLLECTION, &ids).map_err(|error| match error {
+        StoreError::NotFound => errors::port_not_found(&ids.join(",")),
+        other => Error::from(other),
+    })?;
+    addresses::give_back(&addresses, &[])?;
+    if mechanisms.want("port") {
+        mechanisms.ports(Operation::Delete, &Changed::all(documents), &nets)?;
+    }
+    Ok(())
+}
+
+/// Ports that have an address of this subnet.
+pub(crate) fn on_subnet(subnet_id: &str) -> Result<Vec<PortRow>> {
+    store::find(COLLECTION, &Query::all().equal("fixed_ips.subnet_id", subnet_id))
+}
+
+/// Takes a subnet that is going away out of a port's addresses. The subnet's
+/// pool goes with it, so nothing is given back.
+pub(crate) fn leave_subnet(port: &PortRow, subnet_id: &str) -> Result<()> {
+    let left: Vec<&FixedIp> = port.fixed_ips.iter().filter(|ip| ip.subnet_id != subnet_id).collect();
+    store::update::<Document>(COLLECTION, &port.id, &json!({ "fixed_ips": left }))?;
+    Ok(())
+}
+
+/// Gives the ports of a network their addresses of a new subnet whose hosts
+/// make them themselves. In Neutron: `add_auto_addrs_on_network_ports`.
+pub(crate) fn add_automatic(subnet: &Subnet) -> Result<()> {
+    let ports: Vec<Document> =
+        store::find(COLLECTION, &Query::all().equal("network_id", subnet.network_id.as_str()))?;
+    for current in &ports {
+        let port: PortRow = row(current)?;
+        let Some(address) = plan::for_new_subnet(port.recipient(port.mac()?), subnet) else { continue };
+        addresses::take_given(subnet, address)?;
+        let mut fixed_ips = port.fixed_ips;
+        fixed_ips.push(FixedIp { subnet_id: subnet.id.clone(), ip_address: address });
+        let mut changes = Document::new();
+        changes.insert("fixed_ips".to_owned(), json!(fixed_ips));
+        write(&port.id, current, changes, None)?;
+    }
+    Ok(())
+}
+
+/// A driver says how a port is, or how it is bound.
+pub(crate) fn report(driver: &str, id: &str, status: Option<&str>, bound: Option<&Bound>) -> Result<()> {
+    let Some(current) = store::get::<Document>(COLLECTION, id)? else { return Ok(()) };
+    let mut changes = Document::new();
+    if let Some(bound) = bound {
+        let nets = Networks::load(&[text(&current, "network_id").to_owned()])?;
+        let network = nets.get(text(&current, "network_id"))?;
+        changes = binding::finished(&current, driver, bound, network)?;
+    }
+    if let Some(status) = status {
+        changes.insert("status".to_owned(), json!(status));
+    }
+    let changes = differing(&current, changes);
+    if changes.is_empty() { Ok(()) } else { write(id, &current, changes, Some(driver)) }
+}

@@ -1,0 +1,122 @@
+//! The attributes of ports, as Neutron's API defines them.
+
+use crate::attribute::{boolean, column, filterable, hidden, owner, text};
+use hadron_sdk::manifest::{
+    Attribute, Collection, Key, ListTable, ListTableColumn, OnDelete, Reference, Validator,
+};
+use hadron_sdk::serde_json::json;
+
+/// Kinds of virtual network cards. In Neutron: `VNIC_TYPES`.
+const VNIC_TYPES: [&str; 11] = [
+    "normal",
+    "direct",
+    "macvtap",
+    "baremetal",
+    "direct-physical",
+    "virtio-forwarder",
+    "smart-nic",
+    "vdpa",
+    "accelerator-direct",
+    "accelerator-direct-physical",
+    "remote-managed",
+];
+
+/// The declaration of the collection.
+pub(crate) fn collection() -> Collection {
+    Collection {
+        name: "ports".to_owned(),
+        member: "port".to_owned(),
+        core: true,
+        attributes: vec![
+            text("name", 255),
+            owner("network_id"),
+            Attribute {
+                post: true,
+                put: true,
+                nullable: true,
+                enforce: true,
+                ..filterable("mac_address", Validator::MacAddress)
+            },
+            boolean("admin_state_up", true),
+            filterable("status", Validator::String { max: Some(16) }),
+            Attribute { enforce: true, index: true, ..text("device_id", 255) },
+            Attribute { enforce: true, index: true, ..text("device_owner", 255) },
+            fixed_ips(),
+            Attribute {
+                post: true,
+                put: true,
+                enforce: true,
+                default: Some(json!("normal")),
+                name: "binding:vnic_type".to_owned(),
+                validate: Validator::Enum { values: VNIC_TYPES.iter().map(|kind| json!(kind)).collect() },
+                ..Attribute::default()
+            },
+            Attribute {
+                post: true,
+                put: true,
+                enforce: true,
+                nullable: true,
+                name: "binding:profile".to_owned(),
+                validate: Validator::Dict,
+                ..Attribute::default()
+            },
+            Attribute {
+                post: true,
+                put: true,
+                enforce: true,
+                nullable: true,
+                index: true,
+                ..filterable("binding:host_id", Validator::String { max: Some(255) })
+            },
+            shown("binding:vif_type", Validator::String { max: Some(64) }),
+            shown("binding:vif_details", Validator::Dict),
+            text("description", 255),
+            hidden("binding_levels"),
+            hidden("binding_pending"),
+        ],
+        keys: vec![Key {
+            name: "mac_address".to_owned(),
+            attributes: vec!["network_id".to_owned(), "mac_address".to_owned()],
+        }],
+        indexes: vec![column("name")],
+        references: vec![Reference {
+            attribute: "network_id".to_owned(),
+            collection: "networks".to_owned(),
+            on_delete: OnDelete::Restrict,
+        }],
+        ..Collection::default()
+    }
+}
+
+fn shown(name: &str, validate: Validator) -> Attribute {
+    Attribute { name: name.to_owned(), validate, enforce: true, ..Attribute::default() }
+}
+
+/// The list of addresses: of each, the subnet is a reference, and no address of
+/// a subnet is used twice.
+fn fixed_ips() -> Attribute {
+    let member = |name: &str, validate| Attribute { name: name.to_owned(), validate, ..Attribute::default() };
+    let items = Validator::Object {
+        members: vec![member("subnet_id", Validator::Uuid), member("ip_address", Validator::IpAddress)],
+    };
+    Attribute {
+        name: "fixed_ips".to_owned(),
+        validate: Validator::List { items: Box::new(items), unique: false },
+        post: true,
+        put: true,
+        filter: true,
+        enforce: true,
+        list: Some(ListTable {
+            columns: vec![
+                ListTableColumn {
+                    name: "subnet_id".to_owned(),
+                    references: Some("subnets".to_owned()),
+                    filter: true,
+                },
+                ListTableColumn { name: "ip_address".to_owned(), references: None, filter: true },
+            ],
+            keys: vec![vec!["subnet_id".to_owned(), "ip_address".to_owned()]],
+        }),
+        ..Attribute::default()
+    }
+}

@@ -1,0 +1,233 @@
+//! Subnets: what a request does to them. In Neutron: `create_subnet`,
+//! `update_subnet`, `delete_subnet` of `NeutronDbPluginV2`.
+
+mod allocation;
+mod attributes;
+mod rules;
+mod subnet;
+
+pub(crate) use attributes::collection;
+pub(crate) use subnet::{Pool, Subnet, pool_name};
+
+use crate::document::{differing, distinct, row, set, take, text, typed};
+use crate::mechanisms::{Changed, Mechanisms};
+use crate::net::{Cidr, Range};
+use crate::networks::{self, Networks};
+use crate::{errors, owners, ports};
+use hadron_sdk::serde_json::{Value, json};
+use hadron_sdk::store::{self, Query, StoreError};
+use hadron_sdk::{Document, Error, Operation, Result, pools};
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+const COLLECTION: &str = "subnets";
+
+/// Makes subnets. The networks are held, so that no two units put overlapping
+/// subnets on one.
+pub(crate) fn create(bodies: Vec<Document>) -> Result<()> {
+    let cidrs = bodies.iter().map(rules::check_create).collect::<Result<Vec<Cidr>>>()?;
+    let network_ids = distinct(&bodies, "network_id");
+    for id in &network_ids {
+        store::lock("networks", id).map_err(|error| match error {
+            StoreError::NotFound => errors::network_not_found(id),
+            other => Error::from(other),
+        })?;
+    }
+    let parents = networks::existing(&network_ids)?;
+    let mut present: HashMap<String, Vec<Cidr>> = HashMap::new();
+    for subnet in of_networks(&network_ids)? {
+        present.entry(subnet.network_id).or_default().push(subnet.cidr);
+    }
+
+    let mut documents = Vec::with_capacity(bodies.len());
+    for (body, cidr) in bodies.into_iter().zip(cidrs) {
+        let network_id = text(&body, "network_id").to_owned();
+        let mtu = parents.iter().find(|n| text(n, "id") == network_id).map_or(0, networks::mtu_of);
+        rules::check_mtu(&network_id, mtu, cidr.version().number())?;
+        let gateway = match body.get("gateway_ip") {
+            None => Some(allocation::default_gateway(&cidr)),
+            Some(_) => typed::<Option<IpAddr>>(&body, "gateway_ip")?,
+        };
+        let ranges = match set(&body, "allocation_pools") {
+            None => allocation::default_pools(&cidr, gateway),
+            Some(_) => {
+                let asked: Vec<Pool> = typed(&body, "allocation_pools")?;
+                allocation::checked_pools(&asked, &cidr, gateway)?
+            }
+        };
+        let others = present.entry(network_id.clone()).or_default();
+        rules::check_overlap(&cidr, &network_id, others)?;
+        others.push(cidr);
+        documents.push(document(body, &cidr, gateway, &ranges));
+    }
+    store::insert(COLLECTION, &documents)?;
+    let made = documents.iter().map(row::<Subnet>).collect::<Result<Vec<_>>>()?;
+    made.iter().try_for_each(|subnet| define_pool(&subnet.id, &subnet.cidr, &subnet.ranges()))?;
+
+    let mechanisms = Mechanisms::loaded();
+    if mechanisms.want("subnet") {
+        let networks = Networks::of(&parents)?;
+        mechanisms.subnets(Operation::Create, &Changed::all(&documents), &networks)?;
+    }
+    made.iter().filter(|subnet| subnet.is_automatic()).try_for_each(ports::add_automatic)
+}
+
+fn document(mut body: Document, cidr: &Cidr, gateway: Option<IpAddr>, ranges: &[Range]) -> Document {
+    let mut document = Document::new();
+    let given = [
+        "id",
+        "project_id",
+        "name",
+        "network_id",
+        "ip_version",
+        "enable_dhcp",
+        "ipv6_ra_mode",
+        "ipv6_address_mode",
+    ];
+    take(&mut body, &given, &mut document);
+    document.insert("gateway_ip".to_owned(), json!(gateway));
+    document.insert("cidr".to_owned(), json!(cidr.to_string()));
+    document.insert("allocation_pools".to_owned(), json!(allocation::shown(ranges, cidr.version())));
+    for list in ["host_routes", "dns_nameservers"] {
+        document.insert(list.to_owned(), set(&body, list).cloned().unwrap_or_else(|| json!([])));
+    }
+    take(&mut body, &["description"], &mut document);
+    document
+}
+
+fn define_pool(id: &str, cidr: &Cidr, ranges: &[Range]) -> Result<()> {
+    let ranges: Vec<pools::Range> =
+        cidr.numbers(ranges).into_iter().map(|(first, last)| pools::Range { first, last }).collect();
+    Ok(pools::define(&pool_name(id), &ranges)?)
+}
+
+/// Changes a subnet.
+pub(crate) fn update(id: &str, current: &Document, mut changes: Document) -> Result<()> {
+    let before: Subnet = row(current)?;
+    let has_modes = before.ipv6_ra_mode.is_some() || before.ipv6_address_mode.is_some();
+    rules::check_update(&changes, id, &before.cidr, before.enable_dhcp, has_modes)?;
+    for list in ["host_routes", "dns_nameservers"] {
+        if changes.get(list).is_some_and(Value::is_null) {
+            changes.insert(list.to_owned(), json!([]));
+        }
+    }
+
+    let gateway = match changes.get("gateway_ip") {
+        None => before.gateway_ip,
+        Some(_) => typed::<Option<IpAddr>>(&changes, "gateway_ip")?,
+    };
+    if gateway != before.gateway_ip {
+        check_gateway_free(&before)?;
+    }
+    let version = before.cidr.version();
+    if changes.get("allocation_pools").is_some_and(Value::is_null) {
+        changes.remove("allocation_pools");
+    }
+    if set(&changes, "allocation_pools").is_some() {
+        let asked: Vec<Pool> = typed(&changes, "allocation_pools")?;
+        let ranges = allocation::checked_pools(&asked, &before.cidr, gateway)?;
+        changes.insert("allocation_pools".to_owned(), json!(allocation::shown(&ranges, version)));
+        redefine_pool(&before, &ranges)?;
+    } else if gateway != before.gateway_ip {
+        allocation::check_gateway(gateway, &before.ranges(), version)?;
+    }
+
+    let changes = differing(current, changes);
+    let updated: Document = store::update(COLLECTION, id, &changes)?;
+    let mechanisms = Mechanisms::loaded();
+    if mechanisms.want("subnet") {
+        let networks = Networks::load(&[before.network_id.clone()])?;
+        let changed = Changed { current: &updated, original: Some(current) };
+        mechanisms.subnets(Operation::Update, &[changed], &networks)?;
+    }
+    Ok(())
+}
+
+/// The pool holds other addresses from now on. Those that ports have and that
+/// nobody handed out until now are taken, or they would be given again.
+fn redefine_pool(before: &Subnet, ranges: &[Range]) -> Result<()> {
+    store::lock(COLLECTION, &before.id)?;
+    define_pool(&before.id, &before.cidr, ranges)?;
+    let shown = allocation::shown(ranges, before.cidr.version());
+    let after = Subnet { allocation_pools: shown, ..before.clone() };
+    for port in ports::on_subnet(&before.id)? {
+        for ip in port.fixed_ips.iter().filter(|ip| ip.subnet_id == before.id) {
+            if before.pooled(ip.ip_address).is_none()
+                && let Some(number) = after.pooled(ip.ip_address)
+            {
+                match pools::take_given(&pool_name(&before.id), number) {
+                    // Taken under ranges of long ago that are back now.
+                    Ok(()) | Err(pools::PoolError::Taken) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A gateway stays while a router has its address.
+fn check_gateway_free(subnet: &Subnet) -> Result<()> {
+    let Some(gateway) = subnet.gateway_ip else { return Ok(()) };
+    let has_it = |port: &ports::PortRow| {
+        owners::is_router_interface(&port.device_owner)
+            && port.fixed_ips.iter().any(|ip| ip.subnet_id == subnet.id && ip.ip_address == gateway)
+    };
+    match ports::on_subnet(&subnet.id)?.iter().find(|port| has_it(port)) {
+        Some(port) => Err(errors::gateway_in_use(gateway, &port.id)),
+        None => Ok(()),
+    }
+}
+
+/// Removes subnets that no port needs; addresses that ports were given without
+/// asking go with them.
+pub(crate) fn delete(documents: &[Document]) -> Result<()> {
+    for document in documents {
+        let subnet: Subnet = row(document)?;
+        // No port gets an address here while we look who has one.
+        store::lock(COLLECTION, &subnet.id)?;
+        let ports = ports::on_subnet(&subnet.id)?;
+        let keeps = |port: &ports::PortRow| {
+            owners::is_router_interface(&port.device_owner)
+                || !subnet.is_automatic() && !owners::is_auto_deleted(&port.device_owner)
+        };
+        if ports.iter().any(keeps) {
+            return Err(errors::subnet_in_use(&subnet.id));
+        }
+        ports.iter().try_for_each(|port| ports::leave_subnet(port, &subnet.id))?;
+    }
+    remove(documents)
+}
+
+/// Removes subnets that no port has an address of.
+pub(crate) fn remove(documents: &[Document]) -> Result<()> {
+    if documents.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<String> = documents.iter().map(|document| text(document, "id").to_owned()).collect();
+    let mechanisms = Mechanisms::loaded();
+    let networks = if mechanisms.want("subnet") {
+        Networks::load(&distinct(documents, "network_id"))?
+    } else {
+        Networks::default()
+    };
+    store::delete(COLLECTION, &ids).map_err(|error| match error {
+        StoreError::InUse(_) => errors::subnet_in_use(&ids.join(",")),
+        other => Error::from(other),
+    })?;
+    ids.iter().try_for_each(|id| pools::drop(&pool_name(id)))?;
+    if mechanisms.want("subnet") {
+        mechanisms.subnets(Operation::Delete, &Changed::all(documents), &networks)?;
+    }
+    Ok(())
+}
+
+/// All subnets of these networks, with one query; the oldest first.
+pub(crate) fn of_networks(ids: &[String]) -> Result<Vec<Subnet>> {
+    store::find(COLLECTION, &Query::all().any_of("network_id", ids.iter().cloned()).sort("created_at"))
+}
+
+/// Subnets with these ids, with one query.
+pub(crate) fn by_ids(ids: &[&str]) -> Result<Vec<Subnet>> {
+    store::find(COLLECTION, &Query::all().any_of("id", ids.iter().copied()))
+}

@@ -1,0 +1,85 @@
+//! The attributes of subnets, as Neutron's API defines them.
+
+use crate::attribute::{boolean, filterable, owner, text};
+use hadron_sdk::manifest::{Attribute, Collection, OnDelete, Reference, Validator};
+use hadron_sdk::serde_json::json;
+
+/// The declaration of the collection.
+pub(crate) fn collection() -> Collection {
+    Collection {
+        name: "subnets".to_owned(),
+        member: "subnet".to_owned(),
+        core: true,
+        attributes: vec![
+            text("name", 255),
+            owner("network_id"),
+            Attribute {
+                post: true,
+                required: true,
+                ..filterable("ip_version", Validator::Enum { values: vec![json!(4), json!(6)] })
+            },
+            boolean("enable_dhcp", true),
+            mode("ipv6_ra_mode"),
+            mode("ipv6_address_mode"),
+            Attribute {
+                post: true,
+                put: true,
+                nullable: true,
+                ..filterable("gateway_ip", Validator::IpAddress)
+            },
+            Attribute { post: true, nullable: true, ..filterable("cidr", Validator::Cidr) },
+            list(
+                "allocation_pools",
+                Validator::Object {
+                    members: vec![member("start", Validator::IpAddress), member("end", Validator::IpAddress)],
+                },
+            ),
+            list(
+                "host_routes",
+                Validator::Object {
+                    members: vec![
+                        member("destination", Validator::Cidr),
+                        member("nexthop", Validator::IpAddress),
+                    ],
+                },
+            ),
+            list("dns_nameservers", Validator::String { max: None }),
+            text("description", 255),
+            // The length of a prefix from a subnet pool; there are none yet, so
+            // it is only ever refused, and not kept.
+            Attribute {
+                name: "prefixlen".to_owned(),
+                validate: Validator::Integer { min: Some(0), max: None },
+                post: true,
+                hidden: true,
+                ..Attribute::default()
+            },
+        ],
+        references: vec![Reference {
+            attribute: "network_id".to_owned(),
+            collection: "networks".to_owned(),
+            on_delete: OnDelete::Restrict,
+        }],
+        ..Collection::default()
+    }
+}
+
+fn mode(name: &str) -> Attribute {
+    let values = ["dhcpv6-stateful", "dhcpv6-stateless", "slaac"].iter().map(|mode| json!(mode)).collect();
+    Attribute { post: true, nullable: true, ..filterable(name, Validator::Enum { values }) }
+}
+
+fn list(name: &str, items: Validator) -> Attribute {
+    Attribute {
+        name: name.to_owned(),
+        validate: Validator::List { items: Box::new(items), unique: false },
+        post: true,
+        put: true,
+        nullable: true,
+        ..Attribute::default()
+    }
+}
+
+fn member(name: &str, validate: Validator) -> Attribute {
+    Attribute { name: name.to_owned(), validate, required: true, ..Attribute::default() }
+}
