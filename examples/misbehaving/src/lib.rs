@@ -47,7 +47,10 @@ fn spin() -> u64 {
 
 /// Deeper with each call, and with something to do on the way back.
 fn dive(depth: u64) -> u64 {
-    std::hint::black_box(dive(std::hint::black_box(depth + 1)) + depth)
+    match std::hint::black_box(depth) {
+        u64::MAX => 0,
+        depth => std::hint::black_box(dive(depth + 1)) + depth,
+    }
 }
 
 fn call_out() -> Result<()> {

@@ -1,7 +1,7 @@
 //! The switch's interface: two idempotent requests, and what its answers mean.
 
 use hadron_sdk::delivery::Outcome;
-use hadron_sdk::http::{HttpError, Request, Response};
+use hadron_sdk::http::{Request, Response};
 use hadron_sdk::serde_json::Value;
 use hadron_sdk::{Error, Result, config, log, secrets};
 

@@ -34,6 +34,9 @@ pub(crate) fn manifest() -> Manifest {
         events: vec![Subscription { collection: "networks".into(), on: vec![Moment::BeforeDelete] }],
         topics: vec![TOPIC.into()],
         ticks: vec![Tick { name: "wear-off".into(), every_seconds: 1 }],
+        policy: ["create_gadget:protects", "update_gadget:protects"]
+            .map(|rule| (rule.to_owned(), "role:admin".to_owned()))
+            .into(),
         config: vec![ConfigKey {
             name: "webhook".into(),
             description:
@@ -80,8 +83,12 @@ fn gadgets() -> Collection {
             Attribute { default: Some(json!("")), ..settable("name", text.clone()) },
             Attribute { put: false, required: true, ..settable("network_id", Validator::Uuid) },
             Attribute { default: Some(json!("green")), ..settable("colour", colours) },
-            // While it is true, the network cannot be deleted.
-            Attribute { default: Some(json!(false)), ..settable("protects", Validator::Boolean) },
+            // While it is true, the network cannot be deleted; for administrators.
+            Attribute {
+                default: Some(json!(false)),
+                enforce: true,
+                ..settable("protects", Validator::Boolean)
+            },
             // Whether it gets a port on its network.
             Attribute { default: Some(json!(false)), put: false, ..settable("plugged", Validator::Boolean) },
             Attribute { nullable: true, ..shown("port_id", Validator::Uuid) },
