@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The first number that a pool of the host cannot hold.
-const POOL_LIMIT: u128 = 1 << 63;
+const POOL_LIMIT: u128 = (1 << 63) - 1;
 
 /// An address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -231,7 +231,7 @@ mod tests {
         let net = cidr("2001:db8:1::/64");
         assert_eq!(net.number("2001:db8:1::5".parse().unwrap()), Some(5));
         assert_eq!(net.number("2001:db8:1:0:f816:3eff:fe86:e05d".parse().unwrap()), None);
-        assert_eq!(net.numbers(&[net.usable()]), vec![(1, (1 << 63) - 1)]);
+        assert_eq!(net.numbers(&[net.usable()]), vec![(1, (1 << 63) - 2)]);
         assert_eq!(cidr("2001:db8::f000:0:0:0/80").number("2001:db8::f000:0:0:9".parse().unwrap()), Some(9));
     }
 
