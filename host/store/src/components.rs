@@ -63,7 +63,8 @@ impl Components {
     /// All, in order.
     pub async fn list(&self) -> Result<Vec<Installed>, StoreError> {
         let json = |text: String| {
-            serde_json::from_str(&text).map_err(|error| StoreError::Database(format!("a plugin's record: {error}")))
+            serde_json::from_str(&text)
+                .map_err(|error| StoreError::Database(format!("a plugin's record: {error}")))
         };
         let mut plugins = Vec::new();
         for record in self.store.database.read(sql::list_plugins(self.store.database.dialect())).await? {

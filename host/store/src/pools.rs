@@ -168,7 +168,11 @@ impl Transaction {
     /// Takes this one.
     pub async fn pool_take_given(&mut self, pool: &str, number: u64) -> Result<(), PoolError> {
         let Some(number) = i64::try_from(number).ok().filter(|n| *n < i64::MAX) else {
-            return if self.pool(pool, false).await?.is_some() { Err(PoolError::Taken) } else { Err(PoolError::Unknown) };
+            return if self.pool(pool, false).await?.is_some() {
+                Err(PoolError::Taken)
+            } else {
+                Err(PoolError::Unknown)
+            };
         };
         match self.dialect() {
             Dialect::Sqlite => self.take_given_alone(pool, number).await,
@@ -179,7 +183,11 @@ impl Transaction {
     async fn take_given_alone(&mut self, pool: &str, number: i64) -> Result<(), PoolError> {
         let records = self.fetch(sql::free_around(pool, number)).await?;
         let Some(record) = records.first() else {
-            return if self.pool(pool, false).await?.is_some() { Err(PoolError::Taken) } else { Err(PoolError::Unknown) };
+            return if self.pool(pool, false).await?.is_some() {
+                Err(PoolError::Taken)
+            } else {
+                Err(PoolError::Unknown)
+            };
         };
         let (lo, hi) = (record.integer(0)?, record.integer(1)?);
         let statement = if number == hi {

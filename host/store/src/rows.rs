@@ -70,10 +70,8 @@ impl Parts {
             serde_json::from_str::<Map<String, Value>>(text)
                 .map_err(|error| StoreError::Database(format!("a document cannot be read: {error}")))
         };
-        let mut parts = Parts {
-            document: parse(document)?,
-            extensions: table.extensions.iter().map(|_| None).collect(),
-        };
+        let mut parts =
+            Parts { document: parse(document)?, extensions: table.extensions.iter().map(|_| None).collect() };
         for (plugin, text) in extensions {
             if let Place::Extension(i) = place_of(table, plugin)?
                 && let Some(slot) = parts.extensions.get_mut(i)
@@ -144,11 +142,8 @@ impl Parts {
             let position = i64::try_from(position).unwrap_or(i64::MAX);
             let mut row = vec![owner.into(), position.into()];
             for column in &list.columns {
-                let value = if list.scalar {
-                    item
-                } else {
-                    item.get(column.member.as_str()).unwrap_or(&Value::Null)
-                };
+                let value =
+                    if list.scalar { item } else { item.get(column.member.as_str()).unwrap_or(&Value::Null) };
                 row.push(bind(name, column.kind, value)?);
             }
             rows.push(row);
@@ -163,11 +158,17 @@ impl Parts {
 
     pub(crate) fn list_values<'a>(&'a self, list: &'a List, column: &Ident) -> Vec<&'a str> {
         let Some(column) = list.columns.iter().find(|c| c.column == *column) else { return Vec::new() };
-        let Some(items) = self.value(list.place, list.attribute.as_str()).as_array() else { return Vec::new() };
+        let Some(items) = self.value(list.place, list.attribute.as_str()).as_array() else {
+            return Vec::new();
+        };
         items
             .iter()
             .filter_map(|item| {
-                if list.scalar { item.as_str() } else { item.get(column.member.as_str()).and_then(Value::as_str) }
+                if list.scalar {
+                    item.as_str()
+                } else {
+                    item.get(column.member.as_str()).and_then(Value::as_str)
+                }
             })
             .collect()
     }
@@ -177,7 +178,9 @@ impl Parts {
             .extensions
             .iter()
             .zip(&self.extensions)
-            .filter_map(|(extension, values)| values.as_ref().map(|v| (extension.plugin.to_string(), text(v))))
+            .filter_map(|(extension, values)| {
+                values.as_ref().map(|v| (extension.plugin.to_string(), text(v)))
+            })
             .collect();
         (text(&self.document), extensions)
     }

@@ -207,7 +207,10 @@ impl Schema {
         }
         for manifest in manifests {
             for extends in &manifest.extends {
-                if !manifests.iter().flat_map(|m| &m.collections).any(|c| !c.private && c.name == extends.collection)
+                if !manifests
+                    .iter()
+                    .flat_map(|m| &m.collections)
+                    .any(|c| !c.private && c.name == extends.collection)
                 {
                     return Err(StoreError::Invalid(format!(
                         "'{}' extends the collection '{}', which no plugin declares",
@@ -286,7 +289,8 @@ impl Schema {
         let (table, _) = parts.first()?;
         let names: Vec<&str> = parts.iter().map(|(_, column)| *column).collect();
         let fits = |index: &&Index| {
-            index.columns.len() == names.len() && index.columns.iter().zip(&names).all(|(a, b)| a.as_str() == *b)
+            index.columns.len() == names.len()
+                && index.columns.iter().zip(&names).all(|(a, b)| a.as_str() == *b)
         };
         for candidate in self.tables.values() {
             if candidate.name.as_str() == *table {
@@ -356,9 +360,9 @@ fn resolve<'a>(
     if let Some(found) = own.collections.iter().find(|c| c.name == name) {
         return Some((of(own), found));
     }
-    manifests.iter().find_map(|m| {
-        m.collections.iter().find(|c| !c.private && c.name == name).map(|c| (of(m), c))
-    })
+    manifests
+        .iter()
+        .find_map(|m| m.collections.iter().find(|c| !c.private && c.name == name).map(|c| (of(m), c)))
 }
 
 fn build_table(
@@ -549,7 +553,10 @@ impl Table {
             .map(|(column, _)| column)
             .or_else(|| self.field(attribute).and_then(|f| f.column.clone()))
             .ok_or_else(|| {
-                StoreError::Invalid(format!("'{}' has no attribute '{attribute}' with a column", self.id.name))
+                StoreError::Invalid(format!(
+                    "'{}' has no attribute '{attribute}' with a column",
+                    self.id.name
+                ))
             })
     }
 
@@ -623,7 +630,9 @@ impl Table {
                     let (id, found) = resolve(manifests, owner, referring)
                         .ok_or_else(|| problem(format!("names '{referring}', which no plugin declares")))?;
                     if !found.references.iter().any(|r| r.attribute == *attribute) {
-                        return Err(problem(format!("names '{attribute}', which is no reference of '{referring}'")));
+                        return Err(problem(format!(
+                            "names '{attribute}', which is no reference of '{referring}'"
+                        )));
                     }
                     let column = standard(attribute).map_or_else(|| column_of(attribute), |(c, _)| c);
                     Source::Referring { table: table_name(&id.plugin, &id.name), column }
@@ -634,15 +643,19 @@ impl Table {
                         .iter()
                         .find(|r| r.attribute == *reference)
                         .ok_or_else(|| problem(format!("names '{reference}', which is no reference")))?;
-                    let (id, parent) = resolve(manifests, owner, &target.collection)
-                        .ok_or_else(|| problem(format!("names '{}', which is not there", target.collection)))?;
+                    let (id, parent) = resolve(manifests, owner, &target.collection).ok_or_else(|| {
+                        problem(format!("names '{}', which is not there", target.collection))
+                    })?;
                     let value = match standard(attribute) {
                         Some((column, _)) => ParentValue::Column(column),
                         None if parent.attribute(attribute).is_some() => {
                             ParentValue::Member(Ident::host("doc"), Member::new(attribute)?)
                         }
                         None => {
-                            return Err(problem(format!("names '{attribute}', which '{}' lacks", parent.name)));
+                            return Err(problem(format!(
+                                "names '{attribute}', which '{}' lacks",
+                                parent.name
+                            )));
                         }
                     };
                     Source::Parent {

@@ -10,8 +10,8 @@ use crate::schema::{Schema, Table};
 use crate::sql::{self, Dialect, Sql};
 use crate::transaction::read_mark;
 use crate::{
-    CollectionId, Components, Journal, Migration, Predicate, Query, Row, Settings, StoreError, Transaction, View,
-    migrate,
+    CollectionId, Components, Journal, Migration, Predicate, Query, Row, Settings, StoreError, Transaction,
+    View, migrate,
 };
 use futures::stream::{BoxStream, StreamExt};
 use hadron_manifest::Manifest;
@@ -55,8 +55,9 @@ impl Inner {
     /// its id once more waits for a COMMIT that is still under way, and fails
     /// exactly when the unit was committed.
     pub(crate) async fn was_committed(&self, unit: &str, why: &str) -> Result<(), StoreError> {
-        let unknown =
-            |why: &str| StoreError::Unavailable(format!("it is not known whether the unit was committed: {why}"));
+        let unknown = |why: &str| {
+            StoreError::Unavailable(format!("it is not known whether the unit was committed: {why}"))
+        };
         let mut tries = 0;
         loop {
             tries += 1;
@@ -248,7 +249,10 @@ async fn send_rows(
                     Ok(row) => {
                         chunk.push(row);
                         if chunk.len() == CHUNK
-                            && sender.send(Ok(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK)))).await.is_err()
+                            && sender
+                                .send(Ok(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK))))
+                                .await
+                                .is_err()
                         {
                             break false;
                         }

@@ -112,7 +112,9 @@ impl Transaction {
             (Fault::Reference(Some(name), table), doing) => {
                 let deleting = matches!(doing, Doing::Deleting(..));
                 match (self.schema.constraint(&name), deleting) {
-                    (Some(Constraint::Reference(collection, _)), true) => StoreError::InUse(collection.clone()),
+                    (Some(Constraint::Reference(collection, _)), true) => {
+                        StoreError::InUse(collection.clone())
+                    }
                     (Some(Constraint::Reference(_, attribute)), false) => {
                         StoreError::MissingReference(attribute.clone())
                     }
@@ -575,7 +577,9 @@ fn prepare(table: &Table, rows: &[NewRow], now: &str) -> Result<Prepared, StoreE
     let mut all = Vec::with_capacity(rows.len());
     let mut parts = Vec::with_capacity(rows.len());
     for row in rows {
-        if row.id.is_empty() || row.id.contains('\0') || row.project_id.as_deref().is_some_and(|p| p.contains('\0'))
+        if row.id.is_empty()
+            || row.id.contains('\0')
+            || row.project_id.as_deref().is_some_and(|p| p.contains('\0'))
         {
             return Err(StoreError::Invalid("a row needs an id of printable text".to_owned()));
         }

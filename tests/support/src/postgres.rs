@@ -53,9 +53,18 @@ impl Postgres {
         }
         let server = Postgres { bin, port: free_port()?, folder, databases: AtomicU32::new(0) };
         let data = server.data();
-        run(server
-            .command("initdb")
-            .args(["-D", &data, "-U", "hadron", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-instructions"]))?;
+        run(server.command("initdb").args([
+            "-D",
+            &data,
+            "-U",
+            "hadron",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "--no-instructions",
+        ]))?;
         server.restart()?;
         server.watch()?;
         Ok(server)
@@ -177,8 +186,10 @@ fn is_root() -> bool {
 
 /// The newest installed release.
 fn find_bin() -> Option<PathBuf> {
-    let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|e| e.path());
-    let number = |path: &PathBuf| path.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse::<u32>().ok());
+    let installed =
+        std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|e| e.path());
+    let number =
+        |path: &PathBuf| path.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse::<u32>().ok());
     let mut releases: Vec<PathBuf> = installed.filter(|path| path.join("bin/initdb").exists()).collect();
     releases.sort_by_key(number);
     let newest = releases.pop().map(|path| path.join("bin"));

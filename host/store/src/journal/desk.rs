@@ -179,7 +179,9 @@ impl Journal {
         match claimed {
             Ok(mut claimed) => {
                 session.commit().await.map_err(crate::database::outside)?;
-                claimed.sort_by(|a, b| (&a.due_at, a.new.revision, &a.new.id).cmp(&(&b.due_at, b.new.revision, &b.new.id)));
+                claimed.sort_by(|a, b| {
+                    (&a.due_at, a.new.revision, &a.new.id).cmp(&(&b.due_at, b.new.revision, &b.new.id))
+                });
                 Ok(claimed)
             }
             Err(fault) => {

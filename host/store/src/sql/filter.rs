@@ -249,7 +249,8 @@ fn write_in(sql: &mut Sql, operand: &Operand, values: &[Value]) {
                 sql.one_of(Bind::Texts(texts));
             }
             Column::Integer => {
-                let numbers = binds.into_iter().filter_map(|b| if let Bind::Integer(n) = b { n } else { None });
+                let numbers =
+                    binds.into_iter().filter_map(|b| if let Bind::Integer(n) = b { n } else { None });
                 let numbers = numbers.collect();
                 sql.one_of(Bind::Integers(numbers));
             }

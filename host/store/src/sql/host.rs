@@ -12,50 +12,95 @@ pub(crate) fn host_tables(dialect: Dialect) -> &'static [(&'static str, &'static
 
 const SQLITE_TABLES: [(&str, &str); 11] = [
     ("hadron_schema", "CREATE TABLE hadron_schema (plugin TEXT PRIMARY KEY, declared TEXT NOT NULL)"),
-    ("hadron_journal", "CREATE TABLE hadron_journal (id TEXT PRIMARY KEY, target TEXT NOT NULL, kind TEXT NOT NULL, \
+    (
+        "hadron_journal",
+        "CREATE TABLE hadron_journal (id TEXT PRIMARY KEY, target TEXT NOT NULL, kind TEXT NOT NULL, \
      operation TEXT NOT NULL, collection TEXT NOT NULL, resource TEXT NOT NULL, revision BIGINT NOT NULL, \
      payload TEXT NOT NULL, unit TEXT NOT NULL, state BIGINT NOT NULL, attempts BIGINT NOT NULL, error TEXT, \
-     owner TEXT, until BIGINT NOT NULL, due BIGINT NOT NULL, created BIGINT NOT NULL)"),
+     owner TEXT, until BIGINT NOT NULL, due BIGINT NOT NULL, created BIGINT NOT NULL)",
+    ),
     ("hadron_journal_resource", "CREATE INDEX hadron_journal_resource ON hadron_journal (target, resource)"),
     ("hadron_journal_due", "CREATE INDEX hadron_journal_due ON hadron_journal (due)"),
-    ("hadron_journal_after", "CREATE TABLE hadron_journal_after (entry TEXT NOT NULL, resource TEXT NOT NULL, \
-     PRIMARY KEY (entry, resource)) WITHOUT ROWID"),
-    ("hadron_journal_after_resource", "CREATE INDEX hadron_journal_after_resource ON hadron_journal_after (resource)"),
-    ("hadron_pools", "CREATE TABLE hadron_pools (pool TEXT PRIMARY KEY, stripe BIGINT NOT NULL, \
-     first BIGINT NOT NULL, last BIGINT NOT NULL, ranges TEXT NOT NULL, held TEXT NOT NULL)"),
-    ("hadron_pool_free", "CREATE TABLE hadron_pool_free (pool TEXT NOT NULL, lo BIGINT NOT NULL, hi BIGINT NOT NULL, \
-     PRIMARY KEY (pool, hi)) WITHOUT ROWID"),
+    (
+        "hadron_journal_after",
+        "CREATE TABLE hadron_journal_after (entry TEXT NOT NULL, resource TEXT NOT NULL, \
+     PRIMARY KEY (entry, resource)) WITHOUT ROWID",
+    ),
+    (
+        "hadron_journal_after_resource",
+        "CREATE INDEX hadron_journal_after_resource ON hadron_journal_after (resource)",
+    ),
+    (
+        "hadron_pools",
+        "CREATE TABLE hadron_pools (pool TEXT PRIMARY KEY, stripe BIGINT NOT NULL, \
+     first BIGINT NOT NULL, last BIGINT NOT NULL, ranges TEXT NOT NULL, held TEXT NOT NULL)",
+    ),
+    (
+        "hadron_pool_free",
+        "CREATE TABLE hadron_pool_free (pool TEXT NOT NULL, lo BIGINT NOT NULL, hi BIGINT NOT NULL, \
+     PRIMARY KEY (pool, hi)) WITHOUT ROWID",
+    ),
     ("hadron_components", "CREATE TABLE hadron_components (sha256 TEXT PRIMARY KEY, bytes BLOB NOT NULL)"),
-    ("hadron_plugins", "CREATE TABLE hadron_plugins (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, \
-     enabled BOOLEAN NOT NULL, position BIGINT NOT NULL, grants TEXT NOT NULL, config TEXT NOT NULL)"),
-    ("hadron_ticks", "CREATE TABLE hadron_ticks (plugin TEXT NOT NULL, tick TEXT NOT NULL, next BIGINT NOT NULL, \
-     PRIMARY KEY (plugin, tick)) WITHOUT ROWID"),
+    (
+        "hadron_plugins",
+        "CREATE TABLE hadron_plugins (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, \
+     enabled BOOLEAN NOT NULL, position BIGINT NOT NULL, grants TEXT NOT NULL, config TEXT NOT NULL)",
+    ),
+    (
+        "hadron_ticks",
+        "CREATE TABLE hadron_ticks (plugin TEXT NOT NULL, tick TEXT NOT NULL, next BIGINT NOT NULL, \
+     PRIMARY KEY (plugin, tick)) WITHOUT ROWID",
+    ),
 ];
 
 /// Free intervals change in place: room in their pages keeps those updates from
 /// touching the index. Their key is the upper end, numbers go from the lower.
 const POSTGRES_TABLES: [(&str, &str); 12] = [
     ("hadron_schema", "CREATE TABLE hadron_schema (plugin TEXT PRIMARY KEY, declared TEXT NOT NULL)"),
-    ("hadron_units", "CREATE TABLE hadron_units (id TEXT COLLATE \"C\" PRIMARY KEY, created BIGINT NOT NULL)"),
-    ("hadron_journal", "CREATE TABLE hadron_journal (id TEXT COLLATE \"C\" PRIMARY KEY, target TEXT COLLATE \"C\" NOT NULL, \
+    (
+        "hadron_units",
+        "CREATE TABLE hadron_units (id TEXT COLLATE \"C\" PRIMARY KEY, created BIGINT NOT NULL)",
+    ),
+    (
+        "hadron_journal",
+        "CREATE TABLE hadron_journal (id TEXT COLLATE \"C\" PRIMARY KEY, target TEXT COLLATE \"C\" NOT NULL, \
      kind TEXT NOT NULL, operation TEXT NOT NULL, collection TEXT NOT NULL, \
      resource TEXT COLLATE \"C\" NOT NULL, revision BIGINT NOT NULL, payload TEXT NOT NULL, unit TEXT NOT NULL, \
      state BIGINT NOT NULL, attempts BIGINT NOT NULL, error TEXT, owner TEXT, until BIGINT NOT NULL, \
-     due BIGINT NOT NULL, created BIGINT NOT NULL)"),
+     due BIGINT NOT NULL, created BIGINT NOT NULL)",
+    ),
     ("hadron_journal_resource", "CREATE INDEX hadron_journal_resource ON hadron_journal (target, resource)"),
     ("hadron_journal_due", "CREATE INDEX hadron_journal_due ON hadron_journal (due)"),
-    ("hadron_journal_after", "CREATE TABLE hadron_journal_after (entry TEXT COLLATE \"C\" NOT NULL, \
-     resource TEXT COLLATE \"C\" NOT NULL, PRIMARY KEY (entry, resource))"),
-    ("hadron_journal_after_resource", "CREATE INDEX hadron_journal_after_resource ON hadron_journal_after (resource)"),
-    ("hadron_pools", "CREATE TABLE hadron_pools (pool TEXT COLLATE \"C\" PRIMARY KEY, stripe BIGINT NOT NULL, \
-     first BIGINT NOT NULL, last BIGINT NOT NULL, ranges TEXT NOT NULL, held TEXT NOT NULL)"),
-    ("hadron_pool_free", "CREATE TABLE hadron_pool_free (pool TEXT COLLATE \"C\" NOT NULL, lo BIGINT NOT NULL, \
-     hi BIGINT NOT NULL, PRIMARY KEY (pool, hi)) WITH (fillfactor = 50)"),
+    (
+        "hadron_journal_after",
+        "CREATE TABLE hadron_journal_after (entry TEXT COLLATE \"C\" NOT NULL, \
+     resource TEXT COLLATE \"C\" NOT NULL, PRIMARY KEY (entry, resource))",
+    ),
+    (
+        "hadron_journal_after_resource",
+        "CREATE INDEX hadron_journal_after_resource ON hadron_journal_after (resource)",
+    ),
+    (
+        "hadron_pools",
+        "CREATE TABLE hadron_pools (pool TEXT COLLATE \"C\" PRIMARY KEY, stripe BIGINT NOT NULL, \
+     first BIGINT NOT NULL, last BIGINT NOT NULL, ranges TEXT NOT NULL, held TEXT NOT NULL)",
+    ),
+    (
+        "hadron_pool_free",
+        "CREATE TABLE hadron_pool_free (pool TEXT COLLATE \"C\" NOT NULL, lo BIGINT NOT NULL, \
+     hi BIGINT NOT NULL, PRIMARY KEY (pool, hi)) WITH (fillfactor = 50)",
+    ),
     ("hadron_components", "CREATE TABLE hadron_components (sha256 TEXT PRIMARY KEY, bytes BYTEA NOT NULL)"),
-    ("hadron_plugins", "CREATE TABLE hadron_plugins (name TEXT COLLATE \"C\" PRIMARY KEY, sha256 TEXT NOT NULL, \
-     enabled BOOLEAN NOT NULL, position BIGINT NOT NULL, grants TEXT NOT NULL, config TEXT NOT NULL)"),
-    ("hadron_ticks", "CREATE TABLE hadron_ticks (plugin TEXT NOT NULL, tick TEXT NOT NULL, next BIGINT NOT NULL, \
-     PRIMARY KEY (plugin, tick))"),
+    (
+        "hadron_plugins",
+        "CREATE TABLE hadron_plugins (name TEXT COLLATE \"C\" PRIMARY KEY, sha256 TEXT NOT NULL, \
+     enabled BOOLEAN NOT NULL, position BIGINT NOT NULL, grants TEXT NOT NULL, config TEXT NOT NULL)",
+    ),
+    (
+        "hadron_ticks",
+        "CREATE TABLE hadron_ticks (plugin TEXT NOT NULL, tick TEXT NOT NULL, next BIGINT NOT NULL, \
+     PRIMARY KEY (plugin, tick))",
+    ),
 ];
 
 /// Only one replica changes tables at a time: held until the end of the

@@ -71,8 +71,11 @@ pub(crate) fn insert_entries(
     lease_ms: i64,
     entries: &[NewEntry],
 ) -> Vec<Sql> {
-    let columns: Vec<Ident> =
-        COLUMNS.into_iter().chain(["state", "attempts", "owner", "until", "due", "created"]).map(Ident::host).collect();
+    let columns: Vec<Ident> = COLUMNS
+        .into_iter()
+        .chain(["state", "attempts", "owner", "until", "due", "created"])
+        .map(Ident::host)
+        .collect();
     let rows = entries
         .iter()
         .map(|e| {
@@ -116,24 +119,32 @@ fn blocked(sql: &mut Sql, done: &[String]) {
     };
     // Earlier changes of the same row. A deletion passes those that keep
     // failing, unless one is being tried this moment.
-    sql.push("(EXISTS (SELECT 1 FROM hadron_journal AS f WHERE f.target = e.target AND f.resource = e.resource");
+    sql.push(
+        "(EXISTS (SELECT 1 FROM hadron_journal AS f WHERE f.target = e.target AND f.resource = e.resource",
+    );
     sql.push(" AND f.id <> e.id AND (f.revision < e.revision OR (e.operation = 'delete' AND f.operation <> 'delete'))");
     sql.push(" AND NOT (e.operation = 'delete' AND f.state <> 0 AND (f.owner IS NULL OR f.until <= ").now();
     sql.push("))");
     not_done(sql);
     // While the row's deletion is being delivered, what failed is not tried.
     sql.push(") OR (e.state <> 0 AND EXISTS (SELECT 1 FROM hadron_journal AS f WHERE f.target = e.target");
-    sql.push(" AND f.resource = e.resource AND f.operation = 'delete' AND f.id <> e.id AND f.owner IS NOT NULL");
+    sql.push(
+        " AND f.resource = e.resource AND f.operation = 'delete' AND f.id <> e.id AND f.owner IS NOT NULL",
+    );
     sql.push(" AND f.until > ").now().push(")");
     // Making or changing the rows it refers to. A deletion needs them no more
     // when they keep failing.
     sql.push(") OR EXISTS (SELECT 1 FROM hadron_journal_after AS a JOIN hadron_journal AS f");
     sql.push(" ON f.target = e.target AND f.resource = a.resource");
-    sql.push(" WHERE a.entry = e.id AND f.operation <> 'delete' AND NOT (e.operation = 'delete' AND f.state <> 0)");
+    sql.push(
+        " WHERE a.entry = e.id AND f.operation <> 'delete' AND NOT (e.operation = 'delete' AND f.state <> 0)",
+    );
     not_done(sql);
     // A deletion goes after everything that refers to the row.
     sql.push(") OR (e.operation = 'delete' AND EXISTS (SELECT 1 FROM hadron_journal_after AS a");
-    sql.push(" JOIN hadron_journal AS f ON f.id = a.entry WHERE a.resource = e.resource AND f.target = e.target");
+    sql.push(
+        " JOIN hadron_journal AS f ON f.id = a.entry WHERE a.resource = e.resource AND f.target = e.target",
+    );
     not_done(sql);
     sql.push(")))");
 }
@@ -187,8 +198,12 @@ pub(crate) fn afters(dialect: Dialect, ids: Vec<String>) -> Sql {
 pub(crate) fn complete(ids: Vec<String>) -> Sql {
     let mut sql = Sql::new(Dialect::Postgres);
     sql.push("WITH d AS (DELETE FROM hadron_journal WHERE id").one_of(Bind::Texts(ids.clone()));
-    sql.push(" RETURNING target, resource, operation, revision), s AS (DELETE FROM hadron_journal AS f USING d");
-    sql.push(" WHERE d.operation = 'delete' AND f.target = d.target AND f.resource = d.resource AND f.state <> 0");
+    sql.push(
+        " RETURNING target, resource, operation, revision), s AS (DELETE FROM hadron_journal AS f USING d",
+    );
+    sql.push(
+        " WHERE d.operation = 'delete' AND f.target = d.target AND f.resource = d.resource AND f.state <> 0",
+    );
     sql.push(" AND f.operation <> 'delete' AND NOT f.id").one_of(Bind::Texts(ids.clone()));
     sql.push(" RETURNING f.id) DELETE FROM hadron_journal_after WHERE entry").one_of(Bind::Texts(ids));
     sql.push(" OR entry IN (SELECT id FROM s)");
@@ -221,7 +236,9 @@ pub(crate) fn remove_afters(dialect: Dialect, ids: Vec<String>) -> Sql {
 /// After an attempt.
 pub(crate) fn set_state(dialect: Dialect, id: &str, state: i64, error: &str, delay_ms: i64) -> Sql {
     let mut sql = Sql::new(dialect);
-    sql.push("UPDATE hadron_journal SET state = ").bind(state.into()).push(", attempts = attempts + 1, error = ");
+    sql.push("UPDATE hadron_journal SET state = ")
+        .bind(state.into())
+        .push(", attempts = attempts + 1, error = ");
     sql.bind(Bind::Text(Some(error.replace('\0', " ")))).push(", owner = NULL, until = 0, due = ").now();
     sql.push(" + ").bind(delay_ms.into()).push(" WHERE id = ").bind(id.into());
     sql

@@ -94,7 +94,7 @@ impl Member {
 }
 
 /// A bound value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub(crate) enum Bind {
     Text(Option<String>),
     Integer(Option<i64>),
@@ -217,9 +217,7 @@ impl Sql {
     fn one_of(&mut self, values: Bind) -> &mut Sql {
         match self.dialect {
             Dialect::Postgres => self.push(" = ANY (").bind(values).push(")"),
-            Dialect::Sqlite => {
-                self.push(" IN (SELECT value FROM json_each(").bind(values).push("))")
-            }
+            Dialect::Sqlite => self.push(" IN (SELECT value FROM json_each(").bind(values).push("))"),
         }
     }
 
@@ -259,7 +257,7 @@ mod tests {
 
     #[test]
     fn quotes_cannot_get_into_names() {
-        assert_eq!(Ident::new(&["a\"; DROP"]).as_str(), "a________");
+        assert_eq!(Ident::new(&["a\"; DROP"]).as_str(), "a_______");
         assert!(Member::new("a'b").is_err());
         assert!(Member::new("provider:network_type").is_ok());
     }

@@ -96,7 +96,11 @@ pub(crate) fn insert_free(dialect: Dialect, pool: &str, intervals: &[(i64, i64)]
 }
 
 pub(crate) fn delete_free(dialect: Dialect, pool: &str, hi: i64) -> Sql {
-    Sql::fixed(dialect, "DELETE FROM hadron_pool_free WHERE pool = ? AND hi = ?", vec![pool.into(), hi.into()])
+    Sql::fixed(
+        dialect,
+        "DELETE FROM hadron_pool_free WHERE pool = ? AND hi = ?",
+        vec![pool.into(), hi.into()],
+    )
 }
 
 /// Sets the lower end of a free interval.
@@ -149,7 +153,8 @@ pub(crate) fn take(pool: &str, count: i64, at: i64, wait: bool) -> Sql {
     sql.push("), above AS (SELECT lo, hi FROM hadron_pool_free WHERE pool = ").bind(pool.into());
     sql.push(" AND hi >= (SELECT spot FROM place) ORDER BY hi LIMIT 1").push(skip);
     sql.push("), below AS (SELECT lo, hi FROM hadron_pool_free WHERE pool = ").bind(pool.into());
-    sql.push(" AND hi < (SELECT spot FROM place) AND NOT EXISTS (SELECT 1 FROM above) ORDER BY hi LIMIT 1").push(skip);
+    sql.push(" AND hi < (SELECT spot FROM place) AND NOT EXISTS (SELECT 1 FROM above) ORDER BY hi LIMIT 1")
+        .push(skip);
     sql.push("), pick AS (SELECT lo, hi FROM above UNION ALL SELECT lo, hi FROM below)");
     sql.push(", part AS (UPDATE hadron_pool_free AS f SET lo = pick.lo + ").bind(count.into());
     sql.push(" FROM pick WHERE f.pool = ").bind(pool.into());
@@ -200,7 +205,9 @@ pub(crate) fn is_free(pool: &str, number: i64) -> Sql {
 pub(crate) fn free_near(dialect: Dialect, pool: &str, lo: i64, hi: i64) -> Sql {
     let mut sql = Sql::new(dialect);
     sql.push("SELECT lo, hi FROM hadron_pool_free WHERE pool = ").bind(pool.into());
-    sql.push(" AND hi >= ").bind((lo - 1).into()).push(" AND hi <= COALESCE((SELECT hi FROM hadron_pool_free");
+    sql.push(" AND hi >= ")
+        .bind((lo - 1).into())
+        .push(" AND hi <= COALESCE((SELECT hi FROM hadron_pool_free");
     sql.push(" WHERE pool = ").bind(pool.into()).push(" AND hi > ").bind(hi.into());
     sql.push(" ORDER BY hi LIMIT 1), ").bind(hi.into()).push(") ORDER BY hi");
     sql

@@ -256,7 +256,10 @@ pub(crate) fn count(dialect: Dialect, table: &Table, predicate: &Predicate) -> R
 /// The revision of a row, which stays locked until the end of the transaction.
 pub(crate) fn lock(dialect: Dialect, table: &Table, id: &str) -> Sql {
     let mut sql = Sql::new(dialect);
-    sql.push("SELECT t.\"revision\" FROM ").ident(&table.name).push(" AS t WHERE t.\"id\" = ").bind(id.into());
+    sql.push("SELECT t.\"revision\" FROM ")
+        .ident(&table.name)
+        .push(" AS t WHERE t.\"id\" = ")
+        .bind(id.into());
     sql.either("", " FOR NO KEY UPDATE");
     sql
 }
@@ -393,7 +396,13 @@ pub(crate) fn existing(dialect: Dialect, table: &Ident, ids: Vec<String>) -> Sql
 }
 
 /// Ids of rows that refer to one of these.
-pub(crate) fn referring(dialect: Dialect, table: &Ident, row: &Ident, column: &Ident, ids: Vec<String>) -> Sql {
+pub(crate) fn referring(
+    dialect: Dialect,
+    table: &Ident,
+    row: &Ident,
+    column: &Ident,
+    ids: Vec<String>,
+) -> Sql {
     let mut sql = Sql::new(dialect);
     sql.push("SELECT ").ident(row).push(" FROM ").ident(table).push(" WHERE ").ident(column);
     sql.one_of(Bind::Texts(ids));

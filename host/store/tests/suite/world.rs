@@ -2,8 +2,8 @@
 //! and things in boxes.
 
 use hadron_manifest::{
-    Attribute, Collection, Derived, DerivedFrom, Extends, Key, ListTable, ListTableColumn, Manifest, OnDelete,
-    Reference, Validator,
+    Attribute, Collection, Derived, DerivedFrom, Extends, Key, ListTable, ListTableColumn, Manifest,
+    OnDelete, Reference, Validator,
 };
 use hadron_store::{CollectionId, Location, NewRow, Row, Settings, Store};
 use serde_json::{Map, Value};
@@ -36,9 +36,9 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
-pub struct World {
-    pub store: Store,
-    pub settings: Settings,
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) settings: Settings,
     _folder: Option<tempfile::TempDir>,
 }
 
@@ -53,13 +53,13 @@ fn settings(location: Location) -> Settings {
 }
 
 impl World {
-    pub async fn on_sqlite() -> World {
+    pub(crate) async fn on_sqlite() -> World {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(Location::Sqlite(folder.path().join("deep/er/store.db")));
         World::open(settings, Some(folder)).await
     }
 
-    pub async fn on_postgres() -> Option<World> {
+    pub(crate) async fn on_postgres() -> Option<World> {
         let server = hadron_test_support::shared()?;
         Some(World::open(settings(Location::Postgres(server.fresh_database().await)), None).await)
     }
@@ -70,51 +70,51 @@ impl World {
         World { store, settings, _folder: folder }
     }
 
-    pub fn is_postgres(&self) -> bool {
+    pub(crate) fn is_postgres(&self) -> bool {
         matches!(self.settings.location, Location::Postgres(_))
     }
 
     /// Adds rows in a unit of their own.
-    pub async fn add(&self, collection: &CollectionId, rows: Vec<NewRow>) -> Vec<Row> {
+    pub(crate) async fn add(&self, collection: &CollectionId, rows: Vec<NewRow>) -> Vec<Row> {
         let mut unit = self.store.begin(&uuid::Uuid::new_v4().to_string()).await.unwrap();
         let rows = unit.insert(collection, rows).await.unwrap();
         unit.commit(Vec::new()).await.unwrap();
         rows
     }
 
-    pub async fn begin(&self) -> hadron_store::Transaction {
+    pub(crate) async fn begin(&self) -> hadron_store::Transaction {
         self.store.begin(&uuid::Uuid::new_v4().to_string()).await.unwrap()
     }
 }
 
-pub fn id(plugin: &str, name: &str) -> CollectionId {
+pub(crate) fn id(plugin: &str, name: &str) -> CollectionId {
     CollectionId { plugin: plugin.into(), name: name.into() }
 }
-pub fn shelves() -> CollectionId {
+pub(crate) fn shelves() -> CollectionId {
     id("ware-house", "shelves")
 }
-pub fn boxes() -> CollectionId {
+pub(crate) fn boxes() -> CollectionId {
     id("ware-house", "boxes")
 }
-pub fn things() -> CollectionId {
+pub(crate) fn things() -> CollectionId {
     id("ware-house", "things")
 }
 
-pub fn attribute(name: &str, validate: Validator) -> Attribute {
+pub(crate) fn attribute(name: &str, validate: Validator) -> Attribute {
     Attribute { name: name.into(), validate, ..Attribute::default() }
 }
 
-pub fn text(name: &str) -> Attribute {
+pub(crate) fn text(name: &str) -> Attribute {
     attribute(name, Validator::String { max: None })
 }
 
-pub fn indexed(attribute: Attribute) -> Attribute {
+pub(crate) fn indexed(attribute: Attribute) -> Attribute {
     Attribute { index: true, ..attribute }
 }
 
 /// Shelves hold boxes (restrict) and labels (cascade); things lie in slots of
 /// boxes, each slot of a box once.
-pub fn warehouse() -> Manifest {
+pub(crate) fn warehouse() -> Manifest {
     let column = |name: &str, references: Option<&str>| ListTableColumn {
         name: name.into(),
         references: references.map(Into::into),
@@ -179,7 +179,10 @@ pub fn warehouse() -> Manifest {
                 derived: vec![
                     Derived {
                         name: "shelf_height".into(),
-                        from: DerivedFrom::Parent { reference: "shelf_id".into(), attribute: "height".into() },
+                        from: DerivedFrom::Parent {
+                            reference: "shelf_id".into(),
+                            attribute: "height".into(),
+                        },
                     },
                     Derived {
                         name: "shelf_owner".into(),
@@ -215,28 +218,31 @@ pub fn warehouse() -> Manifest {
 }
 
 /// Gives shelves a colour.
-pub fn painter() -> Manifest {
+pub(crate) fn painter() -> Manifest {
     Manifest {
         name: "painter".into(),
         extends: vec![Extends {
             collection: "shelves".into(),
-            attributes: vec![text("colour"), indexed(attribute("coats", Validator::Integer { min: None, max: None }))],
+            attributes: vec![
+                text("colour"),
+                indexed(attribute("coats", Validator::Integer { min: None, max: None })),
+            ],
         }],
         ..Manifest::default()
     }
 }
 
-pub fn new(id: &str, document: Value) -> NewRow {
+pub(crate) fn new(id: &str, document: Value) -> NewRow {
     NewRow { id: id.into(), document: object(document), ..NewRow::default() }
 }
 
-pub fn object(value: Value) -> Map<String, Value> {
+pub(crate) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(object) => object,
         other => panic!("{other} is no object"),
     }
 }
 
-pub fn parsed(row: &Row) -> Value {
+pub(crate) fn parsed(row: &Row) -> Value {
     serde_json::from_str(&row.json()).unwrap()
 }
