@@ -74,7 +74,7 @@ async fn values_of_the_wrong_kind_are_refused_by_name() -> Result {
         ("network", json!({"name": 5}), "name"),
         ("network", json!({"name": "x".repeat(256)}), "name"),
         ("network", json!({"admin_state_up": "abc"}), "abc"),
-        ("network", json!({"mtu": "many"}), "mtu"),
+        ("network", json!({"mtu": "many"}), "many"),
         ("network", json!({"nosuch": 1, "other": 2}), "nosuch, other"),
         ("network", json!({"id": net}), "id"),
         ("network", json!({"status": "ACTIVE"}), "status"),
