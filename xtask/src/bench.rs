@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: builds everything, then becomes the benchmark.
 
+use crate::build;
 use crate::workspace::Workspace;
-use crate::{build, say};
 use anyhow::{Context, Result};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -15,9 +15,7 @@ pub(crate) fn bench(
     json: Option<&Path>,
 ) -> Result<()> {
     build::build(workspace)?;
-    let step = say::step("building the benchmark");
-    say::run(workspace.cargo().args(["build", "--release", "--quiet", "-p", "hadron-bench"]))?;
-    step.done("");
+    build::program(workspace, "hadron-bench")?;
     let mut bench = Command::new(workspace.path("target/release/hadron-bench"));
     bench.arg("--target").arg(workspace.path("target"));
     if quick {

@@ -12,16 +12,16 @@ const LISTEN: &str = "127.0.0.1:9696";
 /// Builds guests and host; only what changed.
 pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     guests::build(workspace)?;
-    host(workspace)
+    program(workspace, "hadron")
 }
 
-/// Builds the `hadron` binary.
-fn host(workspace: &Workspace) -> Result<()> {
-    let step = say::step("building the host");
+/// Builds a program into target/release.
+pub(crate) fn program(workspace: &Workspace, name: &str) -> Result<()> {
+    let step = say::step(format!("building {name}"));
     // `--workspace` though one program is built: features of dependencies are
-    // then those of the tests' build, and wasmtime is compiled once for both.
-    say::run(workspace.cargo().args(["build", "--release", "--quiet", "--workspace", "--bin", "hadron"]))?;
-    step.done("target/release/hadron");
+    // then those of the tests' build, and wasmtime is compiled once for all.
+    say::run(workspace.cargo().args(["build", "--release", "--quiet", "--workspace", "--bin", name]))?;
+    step.done(&format!("target/release/{name}"));
     Ok(())
 }
 

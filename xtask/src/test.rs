@@ -1,7 +1,7 @@
 //! `cargo xtask test`: set-up, build, source rules, format, and every test.
 
 use crate::workspace::Workspace;
-use crate::{build, check, lint, say, setup};
+use crate::{check, guests, lint, say, setup};
 use anyhow::{Result, bail};
 use std::process::Command;
 
@@ -13,7 +13,9 @@ pub(crate) fn test(workspace: &Workspace, long: bool, filter: Option<&str>) -> R
         check::check(workspace)?;
     }
     setup::setup(workspace)?;
-    build::build(workspace)?;
+    // The host is built with the tests: built alone before, with the features of
+    // fewer dependencies, it would be compiled twice.
+    guests::build(workspace)?;
 
     let step = say::step("building and running the tests");
     let nextest = say::succeeds(Command::new("cargo-nextest").args(["nextest", "--version"]));

@@ -1,8 +1,8 @@
 //! `cargo xtask faults` and `cargo xtask replay`: programs under tests/ that work
 //! on a whole server.
 
+use crate::build;
 use crate::workspace::Workspace;
-use crate::{build, say};
 use anyhow::{Context, Result};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -18,19 +18,17 @@ pub(crate) fn faults(workspace: &Workspace, long: bool, database: Option<&str>) 
     if let Some(database) = database {
         arguments.extend(["--database", database]);
     }
-    start(workspace, "hadron-faults", "hadron-faults", &arguments)
+    start(workspace, "hadron-faults", &arguments)
 }
 
 /// Asks a server what Neutron was asked once, and prints the differences.
 pub(crate) fn replay(workspace: &Workspace, url: Option<&str>) -> Result<()> {
-    start(workspace, "hadron-api-tests", "hadron-replay", url.as_slice())
+    start(workspace, "hadron-replay", url.as_slice())
 }
 
-fn start(workspace: &Workspace, package: &str, program: &str, arguments: &[&str]) -> Result<()> {
+fn start(workspace: &Workspace, program: &str, arguments: &[&str]) -> Result<()> {
     build::build(workspace)?;
-    let step = say::step(format!("building {program}"));
-    say::run(workspace.cargo().args(["build", "--release", "--quiet", "-p", package, "--bin", program]))?;
-    step.done("");
+    build::program(workspace, program)?;
     let error = Command::new(workspace.path("target/release").join(program))
         .args(arguments)
         .env("HADRON_TARGET", workspace.path("target"))

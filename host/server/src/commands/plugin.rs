@@ -33,11 +33,11 @@ pub(crate) fn run(command: PluginCommand) -> Result<(), Failure> {
             };
             let options = serde_json::to_string(&options).map_err(Failure::failed)?;
             let path = format!("/plugins?options={}", encode(&options));
-            change(&server, Method::POST, &path, read(&file)?, "added")
+            change(&server, Method::POST, &path, read(&file)?, "added").map_err(|f| about(&file, f))
         }
         PluginCommand::Upgrade { name, file, server } => {
             let path = format!("/plugins/{}", encode(&name));
-            change(&server, Method::PUT, &path, read(&file)?, "upgraded")
+            change(&server, Method::PUT, &path, read(&file)?, "upgraded").map_err(|f| about(&file, f))
         }
         PluginCommand::Remove { name, drop_journal, server } => {
             let path = format!("/plugins/{}?drop_journal={drop_journal}", encode(&name));
@@ -70,8 +70,16 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(file).map_err(|e| Failure::failed(format!("{} cannot be read: {e}", file.display())))
 }
 
+/// A refusal of a component says "it": which file that is.
+fn about(file: &Path, failure: Failure) -> Failure {
+    match failure.exit {
+        Exit::Failed => Failure::failed(format!("{}: {}", file.display(), failure.message)),
+        _ => failure,
+    }
+}
+
 fn wrong(message: String) -> Failure {
-    Failure::new(Exit::Failed, message)
+    Failure::failed(message)
 }
 
 /// Grants as flags name them.

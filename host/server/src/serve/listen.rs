@@ -119,3 +119,51 @@ where
         debug!(%error, "a connection ended early");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// Serves `/` after so long, and asks for it; then tells the server to stop.
+    async fn stopped_while_answering(takes: Duration, drain: Duration) -> String {
+        let router = Router::new().route(
+            "/",
+            get(move || async move {
+                tokio::time::sleep(takes).await;
+                "whole"
+            }),
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(tcp(listener, router).serve(stop.clone(), drain));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stop.cancel();
+        server.await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err(), "a stopped server still listens");
+        let mut answer = String::new();
+        // The end of a connection that was let go is not this test's subject.
+        let read = client.read_to_string(&mut answer);
+        let _ = tokio::time::timeout(Duration::from_secs(1), read).await;
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_request_under_way_is_answered_before_the_server_stops() {
+        let answer = stopped_while_answering(Duration::from_millis(400), Duration::from_secs(10)).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.ends_with("whole"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_never_ends_does_not_keep_the_server() {
+        let never = Duration::from_secs(3600);
+        let stopped = stopped_while_answering(never, Duration::from_millis(200));
+        let answer = tokio::time::timeout(Duration::from_secs(20), stopped).await;
+        assert_eq!(answer.expect("the server did not stop"), "");
+    }
+}
