@@ -6,6 +6,7 @@
 //! compiles.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod build;
 mod check;
 mod guests;
@@ -14,10 +15,12 @@ mod say;
 mod setup;
 mod test;
 mod wasm_target;
+mod whole;
 mod workspace;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use workspace::Workspace;
 
@@ -48,6 +51,32 @@ enum Task {
         /// Only tests whose name contains this
         filter: Option<String>,
     },
+    /// Build, then measure the server and compare it with the bare database
+    Bench {
+        /// A smaller run, in about a minute
+        #[arg(long)]
+        quick: bool,
+        /// Only this database: sqlite or postgres
+        #[arg(long)]
+        database: Option<String>,
+        /// Also write the results, as JSON
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// Kill the server under load, on both databases, and check what it left
+    Faults {
+        /// A hundred kills on each, in some minutes
+        #[arg(long)]
+        long: bool,
+        /// Only this database: sqlite or postgres
+        #[arg(long)]
+        database: Option<String>,
+    },
+    /// Ask a server what Neutron was asked once, and print the differences
+    Replay {
+        /// An empty server without authentication; one is started where none is given
+        url: Option<String>,
+    },
     /// Formatting, clippy and, where cargo-deny is installed, dependencies
     Lint,
     /// The rules about the source that no compiler knows
@@ -71,6 +100,11 @@ fn run(task: Task) -> Result<()> {
         Task::Run { serve } => build::run(&workspace, &serve),
         Task::Setup => setup::setup(&workspace),
         Task::Test { long, filter } => test::test(&workspace, long, filter.as_deref()),
+        Task::Bench { quick, database, json } => {
+            bench::bench(&workspace, quick, database.as_deref(), json.as_deref())
+        }
+        Task::Faults { long, database } => whole::faults(&workspace, long, database.as_deref()),
+        Task::Replay { url } => whole::replay(&workspace, url.as_deref()),
         Task::Lint => lint::lint(&workspace),
         Task::Check => check::check(&workspace),
     }

@@ -95,11 +95,11 @@ pub(crate) fn clean(command: &mut Command) {
     }
 }
 
-/// A package under plugins/ or examples/ whose library is a cdylib.
+/// A package under plugins/, examples/ or tests/ whose library is a cdylib.
 fn guest(package: &Value, root: &Path) -> Option<Guest> {
     let manifest = Path::new(package.get("manifest_path")?.as_str()?);
     let below = manifest.strip_prefix(root).ok()?;
-    if !["plugins", "examples"].iter().any(|folder| below.starts_with(folder)) {
+    if !["plugins", "examples", "tests"].iter().any(|folder| below.starts_with(folder)) {
         return None;
     }
     let is_cdylib = |target: &&Value| {

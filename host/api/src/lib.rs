@@ -1,1 +1,202 @@
-//! .
+//! The REST API: the machinery of Neutron's API v2.0 over whatever resources
+//! the loaded plugins declare.
+//!
+//! A request goes one way: authenticate, route, validate, ask policy, act,
+//! show. Each step is a module; `resources` holds the requests themselves.
+//! Nothing here names a resource: routes, attributes, filters and rules come
+//! from the manifests, read once for each set of plugins (`tables`).
+#![forbid(unsafe_code)]
+
+mod access;
+mod auth;
+mod body;
+mod documents;
+mod error;
+mod links;
+mod listing;
+mod policy;
+mod python;
+mod resources;
+mod routes;
+mod splice;
+mod stream;
+mod tables;
+mod validate;
+mod view;
+
+pub use auth::{Auth, DEFAULT_PROJECT, Htpasswd, HtpasswdError};
+
+use access::Access;
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::response::Response;
+use futures::FutureExt;
+use hadron_manifest::Verb;
+use hadron_runtime::{Caller, PluginSet, Refusal, RowPolicy, Runtime};
+use hadron_store::{CollectionId, Predicate};
+use resources::Asked;
+use routes::Meaning;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+use tables::Tables;
+use tracing::Instrument;
+
+/// Names a request in answers, logs and error reports.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
+
+/// The API of one server. Cheap to clone.
+#[derive(Clone)]
+pub struct Api(Arc<Inner>);
+
+struct Inner {
+    runtime: Runtime,
+    auth: Auth,
+    current: Arc<Current>,
+}
+
+/// The tables of the set of plugins that was seen last.
+struct Current(ArcSwap<Tables>);
+
+impl Current {
+    /// The tables of this set.
+    fn of(&self, set: &PluginSet) -> Arc<Tables> {
+        let tables = self.0.load_full();
+        if tables.generation == set.generation {
+            return tables;
+        }
+        let tables = Arc::new(Tables::new(set));
+        self.0.store(tables.clone());
+        tables
+    }
+}
+
+impl RowPolicy for Current {
+    /// What plugins may do to each other's rows with the caller's rights. A
+    /// collection that came with a set of plugins the API has not seen yet has
+    /// no rules here, and nobody but an administrator gets at it.
+    fn rows(&self, caller: &Caller, collection: &CollectionId, verb: Verb) -> Predicate {
+        let access = Access { tables: self.0.load_full(), caller: Arc::new(caller.clone()) };
+        match access.tables.of_collection(collection) {
+            Some(resource) => access.rows(resource, verb),
+            None if caller.is_admin => Predicate::always(),
+            None => Predicate::never(),
+        }
+    }
+}
+
+impl Api {
+    /// The API over a runtime's plugins; plugins that come and go later show in
+    /// the next request.
+    pub fn new(runtime: Runtime, auth: Auth) -> Api {
+        let current = Arc::new(Current(ArcSwap::from_pointee(Tables::new(&runtime.plugins()))));
+        runtime.set_policy(current.clone());
+        Api(Arc::new(Inner { runtime, auth, current }))
+    }
+
+    async fn answer(&self, request: Request, request_id: &str) -> Result<Response, Refusal> {
+        let base = base(request.uri(), request.headers());
+        let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
+        match request.uri().path() {
+            "/" | "" if reads => Ok(documents::versions(&base)),
+            "/healthcheck" if reads => Ok(documents::health(self.0.runtime.store()).await),
+            "/" | "" | "/healthcheck" => Err(error::method_not_allowed()),
+            path if path == "/v2.0" || path.starts_with("/v2.0/") => self.v2(request, request_id, base).await,
+            _ => Ok(documents::unknown_version()),
+        }
+    }
+
+    async fn v2(&self, request: Request, request_id: &str, base: String) -> Result<Response, Refusal> {
+        let (parts, body) = request.into_parts();
+        let Some(caller) = self.0.auth.authenticate(&parts.headers, request_id).await else {
+            return Ok(error::unauthorized());
+        };
+        tracing::Span::current().record("project", &caller.project_id).record("user", &caller.user_id);
+        let tables = self.0.current.of(&self.0.runtime.plugins());
+        let path = parts.uri.path();
+        let meaning = routes::meaning(&tables, path).ok_or_else(error::no_such_path)?;
+        let asked = Asked {
+            access: Access { tables: tables.clone(), caller: Arc::new(caller) },
+            runtime: self.0.runtime.clone(),
+            url: format!("{base}{path}"),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            headers: parts.headers,
+            body,
+        };
+        // Neutron answers OPTIONS as if it were GET.
+        let method = if parts.method == Method::OPTIONS { Method::GET } else { parts.method };
+        match (meaning, method) {
+            (Meaning::Index, Method::GET) => Ok(documents::index(&tables, &base)),
+            (Meaning::Extensions, Method::GET) => Ok(documents::extensions(&tables)),
+            (Meaning::Extension(alias), Method::GET) => Ok(documents::extension(&tables, &alias)),
+            (Meaning::Collection(place), Method::GET) => asked.list(place).await,
+            (Meaning::Collection(place), Method::POST) => asked.create(place).await,
+            // Neutron looks for a row whose id was not given.
+            (Meaning::Collection(place), Method::PUT | Method::DELETE) => {
+                Err(place.resource.no_such_row("None"))
+            }
+            (Meaning::Item(place, id), Method::GET) => asked.show(place, &id).await,
+            (Meaning::Item(place, id), Method::PUT) => asked.update(place, &id).await,
+            (Meaning::Item(place, id), Method::DELETE) => asked.delete(place, &id).await,
+            (Meaning::Action(place, id, action), Method::GET | Method::PUT) => {
+                asked.act(place, &id, &action).await
+            }
+            _ => Err(error::method_not_allowed()),
+        }
+    }
+}
+
+/// The service for an HTTP server.
+pub fn router(api: Api) -> Router {
+    Router::new().fallback(handle).with_state(api)
+}
+
+async fn handle(State(api): State<Api>, request: Request) -> Response {
+    let started = Instant::now();
+    let request_id = format!("req-{}", uuid::Uuid::new_v4());
+    let span = tracing::info_span!(
+        "request",
+        request_id,
+        global_request_id = global_request_id(request.headers()),
+        method = %request.method(),
+        path = request.uri().path(),
+        project = tracing::field::Empty,
+        user = tracing::field::Empty,
+    );
+    let answer = async {
+        // A bug met by one request must not take the connection, and what else
+        // is asked on it, down.
+        let answer = AssertUnwindSafe(api.answer(request, &request_id)).catch_unwind().await;
+        let mut response = match answer {
+            Ok(Ok(response)) => response,
+            Ok(Err(refusal)) => error::answer(&refusal),
+            Err(_) => error::answer(&error::internal(&"the handler of the request panicked")),
+        };
+        if let Ok(id) = HeaderValue::from_str(&request_id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        let ms = started.elapsed().as_secs_f64() * 1e3;
+        tracing::info!(status = response.status().as_u16(), ms = format_args!("{ms:.2}"), "answered");
+        response
+    };
+    answer.instrument(span).await
+}
+
+/// The id another service gave the chain of requests that this one belongs to:
+/// logged, when it looks like one.
+fn global_request_id(headers: &HeaderMap) -> Option<&str> {
+    let given = headers.get(REQUEST_ID)?.to_str().ok()?;
+    let id = given.strip_prefix("req-")?;
+    (id.len() == 36 && uuid::Uuid::try_parse(id).is_ok()).then_some(given)
+}
+
+/// Scheme and host as the client wrote them, for links.
+fn base(uri: &Uri, headers: &HeaderMap) -> String {
+    let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = named.or_else(|| uri.authority().map(|a| a.as_str())).unwrap_or("localhost");
+    let behind = headers.get("x-forwarded-proto").and_then(|p| p.to_str().ok());
+    let scheme = behind.filter(|p| ["http", "https"].contains(p)).or(uri.scheme_str()).unwrap_or("http");
+    format!("{scheme}://{host}")
+}

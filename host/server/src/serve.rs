@@ -8,11 +8,12 @@ mod data_folder;
 mod listen;
 
 use crate::cli::ServeArgs;
-use crate::config::{self, Config};
+use crate::config::{self, AuthMode, Config};
 use crate::control;
 use crate::exit::{Exit, Failure};
 use crate::logging;
 pub(crate) use data_folder::DataFolder;
+use hadron_api::{Api, Auth, Htpasswd};
 use hadron_bus::Bus;
 use hadron_runtime::Runtime;
 use hadron_store::Store;
@@ -80,8 +81,15 @@ async fn serve(config: Config, began: Instant) -> Result<(), Failure> {
 
 /// The routes of the REST API.
 fn api(runtime: &Runtime, config: &Config) -> Result<axum::Router, Failure> {
-    let _ = (runtime, config);
-    Ok(axum::Router::new())
+    let auth = match config.auth.mode {
+        AuthMode::None => Auth::None,
+        AuthMode::HttpBasic => {
+            let users = Htpasswd::load(&config.auth.htpasswd)
+                .map_err(|e| Failure::new(Exit::Configuration, format!("auth.htpasswd: {e}")))?;
+            Auth::HttpBasic(users)
+        }
+    };
+    Ok(hadron_api::router(Api::new(runtime.clone(), auth)))
 }
 
 /// Waits for a signal, then for the requests under way; a second signal ends

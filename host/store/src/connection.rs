@@ -95,7 +95,10 @@ impl Connector {
             };
             let left = until.saturating_duration_since(Instant::now());
             let error = match tokio::time::timeout(left.max(AGAIN), attempt).await {
-                Ok(Ok(link)) => return Ok(Conn { link, statements: self.statements.clone() }),
+                Ok(Ok(link)) => {
+                    let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
+                    return Ok(Conn { link, statements: self.statements.clone(), number });
+                }
                 Ok(Err(error)) => error,
                 Err(_) => return Err(StoreError::Unavailable("it did not answer in time".to_owned())),
             };
@@ -114,7 +117,14 @@ impl Connector {
 pub(crate) struct Conn {
     link: Link,
     statements: Arc<AtomicU64>,
+    /// Tells this process's connections apart in logs.
+    number: u64,
 }
+
+/// What logs call a statement.
+const STATEMENT: &str = "hadron_store::statement";
+/// Connections made by this process.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
 enum Link {
     Sqlite(SqliteConnection),
@@ -129,13 +139,19 @@ impl Conn {
         }
     }
 
-    fn count(&self) {
+    /// Counts a statement, and tells it with its values to who asks for that:
+    /// `log.level = "hadron_store::statement=trace"`.
+    fn count(&self, text: &str, values: &[Bind]) {
         self.statements.fetch_add(1, Ordering::Relaxed);
+        if tracing::enabled!(target: STATEMENT, tracing::Level::TRACE) {
+            let values = serde_json::to_string(values).unwrap_or_default();
+            tracing::trace!(target: STATEMENT, connection = self.number, text, values);
+        }
     }
 
     /// Sends words that need no values: BEGIN, COMMIT, a table's creation.
     pub(crate) async fn simple(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
-        self.count();
+        self.count(text, &[]);
         match &mut self.link {
             Link::Sqlite(link) => sqlx::query(text).execute(link).await.map(drop),
             Link::Postgres(link) => sqlx::raw_sql(text).execute(link).await.map(drop),
@@ -144,7 +160,7 @@ impl Conn {
 
     /// How many rows it changed.
     pub(crate) async fn execute(&mut self, sql: Sql) -> Result<u64, sqlx::Error> {
-        self.count();
+        self.count(&sql.text, &sql.binds);
         match &mut self.link {
             Link::Sqlite(link) => {
                 let values = sqlite_values(sql.binds)?;
@@ -160,7 +176,7 @@ impl Conn {
     }
 
     pub(crate) async fn fetch(&mut self, sql: Sql) -> Result<Vec<Record>, sqlx::Error> {
-        self.count();
+        self.count(&sql.text, &sql.binds);
         match &mut self.link {
             Link::Sqlite(link) => {
                 let values = sqlite_values(sql.binds)?;
@@ -177,7 +193,7 @@ impl Conn {
 
     /// Rows one by one, as they come.
     pub(crate) fn stream(&mut self, sql: Sql) -> BoxStream<'_, Result<Record, sqlx::Error>> {
-        self.count();
+        self.count(&sql.text, &sql.binds);
         let failed = |error| futures::stream::iter([Err(error)]).boxed();
         match &mut self.link {
             Link::Sqlite(link) => match sqlite_values(sql.binds) {

@@ -297,6 +297,14 @@ impl Server {
         }
     }
 
+    /// Sets a variable in the environment of the next start, or takes it away.
+    pub fn set_environment(&mut self, name: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.launch.environment.insert(name.to_owned(), value.to_owned()),
+            None => self.launch.environment.remove(name),
+        };
+    }
+
     /// Starts it again, with the same configuration, data and port; a process
     /// that still runs is killed first.
     pub async fn restart(&mut self) -> Result<()> {

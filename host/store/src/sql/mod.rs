@@ -94,7 +94,7 @@ impl Member {
 }
 
 /// A bound value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub(crate) enum Bind {
     Text(Option<String>),
     Integer(Option<i64>),

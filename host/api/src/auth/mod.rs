@@ -1,0 +1,116 @@
+//! Who asks.
+
+mod htpasswd;
+
+pub use htpasswd::{Htpasswd, HtpasswdError};
+
+use axum::http::{HeaderMap, header};
+use base64::Engine;
+use hadron_runtime::Caller;
+
+/// How callers are told apart.
+#[derive(Clone)]
+pub enum Auth {
+    /// Everybody is an administrator, unless `X-Roles` says otherwise. For a
+    /// server that only trusted programs can reach.
+    None,
+    /// `Authorization: Basic`, against an htpasswd file. Every user in it is an
+    /// administrator, as with the other standalone OpenStack services.
+    HttpBasic(Htpasswd),
+}
+
+/// The project of callers that name none. Rows must belong to some project, and
+/// clients without Keystone usually send no `X-Project-Id`.
+pub const DEFAULT_PROJECT: &str = "00000000000000000000000000000000";
+
+/// The user of callers that name none.
+const DEFAULT_USER: &str = "admin";
+
+/// What Keystone would answer for an administrator, implied roles included.
+const ADMIN_ROLES: [&str; 4] = ["admin", "manager", "member", "reader"];
+
+/// The role that policy takes for an administrator's.
+const ADMIN: &str = "admin";
+
+impl Auth {
+    /// The caller; none when nobody can be made out.
+    pub(crate) async fn authenticate(&self, headers: &HeaderMap, request_id: &str) -> Option<Caller> {
+        let user = match self {
+            Auth::None => text(headers, "x-user-id").unwrap_or(DEFAULT_USER).to_owned(),
+            Auth::HttpBasic(users) => {
+                let (user, password) = credentials(headers)?;
+                if !users.verify(&user, password).await {
+                    return None;
+                }
+                user
+            }
+        };
+        Some(caller(headers, request_id, user))
+    }
+}
+
+/// An administrator may act for any project and with fewer roles.
+fn caller(headers: &HeaderMap, request_id: &str, user_id: String) -> Caller {
+    let roles: Vec<String> = match text(headers, "x-roles") {
+        Some(list) => list.split(',').map(str::trim).filter(|r| !r.is_empty()).map(str::to_owned).collect(),
+        None => ADMIN_ROLES.map(str::to_owned).to_vec(),
+    };
+    Caller {
+        request_id: request_id.to_owned(),
+        user_id,
+        project_id: text(headers, "x-project-id").unwrap_or(DEFAULT_PROJECT).to_owned(),
+        is_admin: roles.iter().any(|r| r.eq_ignore_ascii_case(ADMIN)),
+        roles,
+    }
+}
+
+/// A header's text, unless it is empty or too strange to be an id.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim).filter(|t| !t.is_empty() && t.len() <= 255)
+}
+
+/// User and password of `Authorization: Basic`.
+fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
+    let (scheme, encoded) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
+    let decoded = String::from_utf8(decoded).ok()?;
+    decoded.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[tokio::test]
+    async fn without_authentication_everybody_is_an_administrator_of_some_project() {
+        let caller = Auth::None.authenticate(&HeaderMap::new(), "req-1").await.unwrap();
+        assert!(caller.is_admin);
+        assert_eq!(caller.project_id, DEFAULT_PROJECT);
+        assert!(caller.roles.iter().any(|r| r == "member"));
+    }
+
+    #[tokio::test]
+    async fn headers_name_project_user_and_roles() {
+        let given = headers(&[("x-project-id", "p"), ("x-user-id", "u"), ("x-roles", "member, reader")]);
+        let caller = Auth::None.authenticate(&given, "req-1").await.unwrap();
+        assert_eq!((caller.project_id.as_str(), caller.user_id.as_str(), caller.is_admin), ("p", "u", false));
+        assert_eq!(caller.roles, ["member", "reader"]);
+    }
+
+    #[test]
+    fn basic_credentials_may_hold_colons_in_the_password() {
+        let encoded = base64::engine::general_purpose::STANDARD.encode("ann:a:b");
+        let found = credentials(&headers(&[("authorization", &format!("basic {encoded}"))]));
+        assert_eq!(found, Some(("ann".to_owned(), "a:b".to_owned())));
+        for bad in ["Bearer x", "Basic", "Basic !!!", "Basic YQ=="] {
+            assert_eq!(credentials(&headers(&[("authorization", bad)])), None, "{bad}");
+        }
+    }
+}

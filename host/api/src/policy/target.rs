@@ -1,0 +1,170 @@
+//! What rules are about: rows not read yet, bodies, and rows.
+
+use super::{Found, Target};
+use crate::tables::{ReferenceTo, Resource};
+use hadron_store::Row;
+use serde_json::{Map, Value};
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+
+/// Rows that were not read yet.
+pub(crate) struct Unread<'a>(pub(crate) &'a Resource);
+
+impl Unread<'_> {
+    fn own(&self, name: &str) -> Option<Found> {
+        if let Some((column, kind)) = self.0.column(name) {
+            return Some(Found::Column(column.to_owned(), kind));
+        }
+        self.0.shown.iter().any(|n| n == name).then_some(Found::Unknown)
+    }
+}
+
+impl Target for Unread<'_> {
+    fn member(&self, name: &str) -> Found {
+        self.own(name).unwrap_or_else(|| match parent_member(self.0, name) {
+            Some(_) => Found::Unknown,
+            None => Found::Absent,
+        })
+    }
+
+    fn field(&self, collection: &str, attribute: &str) -> Found {
+        self.own(attribute).unwrap_or_else(|| match self.0.reference_to(collection) {
+            Some(_) => Found::Unknown,
+            None => Found::Absent,
+        })
+    }
+}
+
+/// Rows that others refer to, as far as they were fetched: by reference
+/// attribute and id; none where there is no such row.
+#[derive(Clone, Default)]
+pub(crate) struct Parents(HashMap<(String, String), Option<Map<String, Value>>>);
+
+impl Parents {
+    /// Keeps what was fetched.
+    pub(crate) fn keep(&mut self, wanted: &Wanted, row: Option<Map<String, Value>>) {
+        self.0.insert((wanted.reference.attribute.clone(), wanted.id.clone()), row);
+    }
+}
+
+/// A row that a rule asks for and that was not fetched yet.
+pub(crate) struct Wanted {
+    /// Where it is named.
+    pub(crate) reference: ReferenceTo,
+    /// Its id.
+    pub(crate) id: String,
+}
+
+/// Something of which all is known but, perhaps, the rows it refers to.
+pub(crate) struct Whole<'a> {
+    resource: &'a Resource,
+    row: Option<&'a Row>,
+    read: OnceCell<Map<String, Value>>,
+    given: Option<&'a Map<String, Value>>,
+    parents: &'a Parents,
+    wanted: RefCell<Vec<Wanted>>,
+}
+
+impl<'a> Whole<'a> {
+    /// A row that is to be made.
+    pub(crate) fn body(
+        resource: &'a Resource,
+        body: &'a Map<String, Value>,
+        parents: &'a Parents,
+    ) -> Whole<'a> {
+        Whole {
+            resource,
+            row: None,
+            read: OnceCell::new(),
+            given: Some(body),
+            parents,
+            wanted: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// A row as it is, or as it would be with changes.
+    pub(crate) fn row(
+        resource: &'a Resource,
+        row: &'a Row,
+        changes: Option<&'a Map<String, Value>>,
+        parents: &'a Parents,
+    ) -> Whole<'a> {
+        Whole {
+            resource,
+            row: Some(row),
+            read: OnceCell::new(),
+            given: changes,
+            parents,
+            wanted: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// Rows that rules asked for in vain.
+    pub(crate) fn wanted(self) -> Vec<Wanted> {
+        self.wanted.into_inner()
+    }
+
+    fn own(&self, name: &str) -> Option<Value> {
+        let name = if name == "tenant_id" { "project_id" } else { name };
+        if let Some(value) = self.given.and_then(|g| g.get(name)) {
+            return Some(value.clone());
+        }
+        let row = self.row?;
+        match name {
+            "id" => Some(Value::from(row.id.as_str())),
+            "project_id" => Some(Value::from(row.project_id.clone().unwrap_or_default())),
+            // A row that cannot be read has no attributes, and rules deny.
+            _ => self
+                .read
+                .get_or_init(|| serde_json::from_str(&row.json()).unwrap_or_default())
+                .get(name)
+                .cloned(),
+        }
+    }
+
+    fn parent(&self, reference: &ReferenceTo, attribute: &str) -> Found {
+        let Some(Value::String(id)) = self.own(&reference.attribute) else { return Found::Absent };
+        let key = (reference.attribute.clone(), id);
+        match self.parents.0.get(&key) {
+            None => {
+                let mut wanted = self.wanted.borrow_mut();
+                if !wanted.iter().any(|w| w.reference.attribute == key.0 && w.id == key.1) {
+                    wanted.push(Wanted { reference: reference.clone(), id: key.1 });
+                }
+                Found::Unknown
+            }
+            Some(row) => {
+                row.as_ref().and_then(|r| r.get(attribute)).cloned().map_or(Found::Absent, Found::Value)
+            }
+        }
+    }
+}
+
+impl Target for Whole<'_> {
+    fn member(&self, name: &str) -> Found {
+        if let Some(value) = self.own(name) {
+            return Found::Value(value);
+        }
+        match parent_member(self.resource, name) {
+            Some((reference, attribute)) => self.parent(reference, attribute),
+            None => Found::Absent,
+        }
+    }
+
+    fn field(&self, collection: &str, attribute: &str) -> Found {
+        if let Some(value) = self.own(attribute) {
+            return Found::Value(value);
+        }
+        match self.resource.reference_to(collection) {
+            Some(reference) => self.parent(reference, attribute),
+            None => Found::Absent,
+        }
+    }
+}
+
+/// `shelf:project_id` is the attribute of the row that `shelf_id` names.
+fn parent_member<'a, 'n>(resource: &'a Resource, name: &'n str) -> Option<(&'a ReferenceTo, &'n str)> {
+    let (word, attribute) = name.split_once(':')?;
+    let attribute = if attribute == "tenant_id" { "project_id" } else { attribute };
+    Some((resource.reference_named(word)?, attribute))
+}

@@ -1,0 +1,153 @@
+//! What a path means.
+//!
+//! `/v2.0/{collection}`, `/v2.0/{collection}/{id}`, the same for child
+//! collections below an id, and actions as the last part. A trailing slash and
+//! a `.json` at the end change nothing, as in Neutron.
+
+use crate::tables::{Resource, Tables};
+use std::sync::Arc;
+
+/// What a path below `/v2.0` means.
+#[derive(Debug)]
+pub(crate) enum Meaning {
+    /// `/v2.0/`: the core resources.
+    Index,
+    /// `/v2.0/extensions`.
+    Extensions,
+    /// `/v2.0/extensions/{alias}`.
+    Extension(String),
+    /// All rows of a place.
+    Collection(Place),
+    /// One row.
+    Item(Place, String),
+    /// Something a row can be told.
+    Action(Place, String, String),
+}
+
+/// A collection, and for a child the parent's id.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// The resource.
+    pub(crate) resource: Arc<Resource>,
+    /// The id in the URL of the row it hangs under.
+    pub(crate) above: Option<String>,
+}
+
+/// The meaning of a whole path that starts with `/v2.0/`; none is a 404.
+pub(crate) fn meaning(tables: &Tables, path: &str) -> Option<Meaning> {
+    let rest = path.strip_prefix("/v2.0/")?;
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    if rest.is_empty() {
+        return Some(Meaning::Index);
+    }
+    let rest = rest.strip_suffix(".json").unwrap_or(rest);
+    let parts: Vec<String> = rest.split('/').map(decode).collect::<Option<_>>()?;
+    match parts.as_slice() {
+        [one] if one == "extensions" => return Some(Meaning::Extensions),
+        [one, alias] if one == "extensions" => return Some(Meaning::Extension(alias.clone())),
+        _ => {}
+    }
+    let (resource, below) = top(tables, &parts)?;
+    below_place(tables, Place { resource, above: None }, below)
+}
+
+/// The resource that the first parts name, and the parts after it.
+fn top<'a>(tables: &Tables, parts: &'a [String]) -> Option<(Arc<Resource>, &'a [String])> {
+    let (first, rest) = parts.split_first()?;
+    if let Some(resource) = tables.at(first) {
+        return Some((resource.clone(), rest));
+    }
+    let (second, rest) = rest.split_first()?;
+    tables.at(&format!("{first}/{second}")).map(|resource| (resource.clone(), rest))
+}
+
+fn below_place(tables: &Tables, place: Place, parts: &[String]) -> Option<Meaning> {
+    match parts {
+        [] => Some(Meaning::Collection(place)),
+        [id] => Some(Meaning::Item(place, id.clone())),
+        [id, word, rest @ ..] => {
+            if let Some(child) = tables.child(&place.resource, word) {
+                return below_place(tables, Place { resource: child.clone(), above: Some(id.clone()) }, rest);
+            }
+            let known = place.resource.actions.iter().any(|a| a.name == *word);
+            (known && rest.is_empty()).then(|| Meaning::Action(place, id.clone(), word.clone()))
+        }
+    }
+}
+
+/// Undoes percent-encoding; none when what comes out is no UTF-8.
+fn decode(part: &str) -> Option<String> {
+    if !part.contains('%') {
+        return Some(part.to_owned());
+    }
+    let mut out = Vec::with_capacity(part.len());
+    let mut bytes = part.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let digit = |b: u8| char::from(b).to_digit(16);
+        let (high, low) = (bytes.next().and_then(digit)?, bytes.next().and_then(digit)?);
+        out.push(u8::try_from(high * 16 + low).ok()?);
+    }
+    String::from_utf8(out).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::tests::tables;
+    use proptest::prelude::*;
+
+    fn told(path: &str) -> String {
+        let place = |p: &Place| match &p.above {
+            Some(id) => format!("{} of {id}", p.resource.name),
+            None => p.resource.name.clone(),
+        };
+        match meaning(&tables(), path) {
+            None => "nothing".to_owned(),
+            Some(Meaning::Index) => "index".to_owned(),
+            Some(Meaning::Extensions) => "extensions".to_owned(),
+            Some(Meaning::Extension(alias)) => format!("extension {alias}"),
+            Some(Meaning::Collection(p)) => format!("all {}", place(&p)),
+            Some(Meaning::Item(p, id)) => format!("{id} in {}", place(&p)),
+            Some(Meaning::Action(p, id, action)) => format!("{action} {id} in {}", place(&p)),
+        }
+    }
+
+    #[test]
+    fn paths_mean_what_neutron_means_by_them() {
+        for (path, meaning) in [
+            ("/v2.0/", "index"),
+            ("/v2.0", "nothing"),
+            ("/v2.0/extensions", "extensions"),
+            ("/v2.0/extensions/", "extensions"),
+            ("/v2.0/extensions/polish", "extension polish"),
+            ("/v2.0/gadgets", "all gadgets"),
+            ("/v2.0/gadgets/", "all gadgets"),
+            ("/v2.0/gadgets.json", "all gadgets"),
+            ("/v2.0/gadgets/1", "1 in gadgets"),
+            ("/v2.0/gadgets/1.json", "1 in gadgets"),
+            ("/v2.0/gadgets/a%20b", "a b in gadgets"),
+            ("/v2.0/gadgets/%zz", "nothing"),
+            ("/v2.0/gadgets/1/parts", "all parts of 1"),
+            ("/v2.0/gadgets/1/parts/2", "2 in parts of 1"),
+            ("/v2.0/gadgets/1/polish", "polish 1 in gadgets"),
+            ("/v2.0/gadgets/1/nosuch", "nothing"),
+            ("/v2.0/gadgets/1/polish/2", "nothing"),
+            ("/v2.0/store/shelves/3", "3 in shelves"),
+            ("/v2.0/store", "nothing"),
+            ("/v2.0/parts", "nothing"),
+        ] {
+            assert_eq!(told(path), meaning, "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_makes_it_panic(path in "[/a-z0-9%.ß]{0,40}") {
+            drop(meaning(&tables(), &format!("/v2.0/{path}")));
+        }
+    }
+}

@@ -1,0 +1,470 @@
+//! What the API knows about a set of plugins, made once for each set.
+//!
+//! A request takes the tables that were current when it came and keeps them to
+//! its end, so a plugin that is added or removed meanwhile changes nothing
+//! half-way.
+
+use crate::policy::Policy;
+use hadron_manifest::{Action, Attribute, Collection, Column, Manifest, Parent, Validator};
+use hadron_runtime::{PluginSet, Refusal, Status};
+use hadron_store::CollectionId;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// Attributes of every resource, with the sort of column each has. `tenant_id`
+/// is another name of `project_id`.
+pub(crate) const STANDARD: [(&str, Column); 6] = [
+    ("id", Column::Text),
+    ("tenant_id", Column::Text),
+    ("project_id", Column::Text),
+    ("revision_number", Column::Integer),
+    ("created_at", Column::Text),
+    ("updated_at", Column::Text),
+];
+
+/// Everything derived from a set of plugins.
+pub(crate) struct Tables {
+    /// The set's.
+    pub(crate) generation: u64,
+    /// The union of the manifests' rules.
+    pub(crate) policy: Policy,
+    /// In the order of the plugins.
+    resources: Vec<Arc<Resource>>,
+    /// By what follows `/v2.0/`.
+    by_path: HashMap<String, usize>,
+    /// By parent collection's name and own path.
+    children: HashMap<(CollectionId, String), usize>,
+    /// What `GET /v2.0/extensions` lists, by alias.
+    pub(crate) extensions: BTreeMap<String, Value>,
+}
+
+/// A kind of resource as the API sees it: its owner's declaration and what
+/// other plugins add to it.
+#[derive(Debug, Default)]
+pub(crate) struct Resource {
+    /// Where its rows are.
+    pub(crate) id: ResourceId,
+    /// Plural, as in bodies.
+    pub(crate) name: String,
+    /// Singular, as in bodies.
+    pub(crate) member: String,
+    /// What follows `/v2.0/` in its URL; of a child, what follows the parent's id.
+    pub(crate) path: String,
+    /// Listed by `GET /v2.0/`.
+    pub(crate) core: bool,
+    /// The collection its URL hangs under.
+    pub(crate) parent: Option<Above>,
+    /// The owner's, then the extenders', in order.
+    pub(crate) attributes: Vec<Attribute>,
+    by_name: HashMap<String, usize>,
+    /// Attributes that come with the row by another query's part.
+    pub(crate) derived: Vec<String>,
+    /// Attributes the owner computes.
+    pub(crate) computed: Vec<Attribute>,
+    /// Names of all attributes that can be shown.
+    pub(crate) shown: Vec<String>,
+    /// Names of attributes that never are.
+    pub(crate) hidden: Vec<String>,
+    /// Attributes that a rule says who may see: attribute and rule.
+    pub(crate) guarded: Vec<(String, String)>,
+    /// Attributes that hold ids.
+    pub(crate) references: Vec<ReferenceTo>,
+    /// What it can be told to do.
+    pub(crate) actions: Vec<Action>,
+    /// Class name of the error for an unknown id.
+    not_found: String,
+}
+
+/// A `CollectionId` with an empty default, for tests and for `Default`.
+#[derive(Clone, Debug)]
+pub(crate) struct ResourceId(pub(crate) CollectionId);
+
+impl Default for ResourceId {
+    fn default() -> ResourceId {
+        ResourceId(CollectionId { plugin: "".into(), name: "".into() })
+    }
+}
+
+/// The parent of a child collection.
+#[derive(Clone, Debug)]
+pub(crate) struct Above {
+    /// The parent.
+    pub(crate) resource: Arc<Resource>,
+    /// The child's attribute that holds the parent's id.
+    pub(crate) attribute: String,
+}
+
+/// An attribute that holds the id of a row of another collection.
+#[derive(Clone, Debug)]
+pub(crate) struct ReferenceTo {
+    /// The attribute.
+    pub(crate) attribute: String,
+    /// The collection referred to.
+    pub(crate) collection: CollectionId,
+    /// Its singular.
+    pub(crate) member: String,
+    not_found: String,
+}
+
+impl ReferenceTo {
+    /// The row referred to does not exist.
+    pub(crate) fn no_such_row(&self, id: &str) -> Refusal {
+        no_such_row(&self.not_found, &self.member, id)
+    }
+}
+
+impl Tables {
+    /// Makes the tables of a set. What is wrong with its policy is logged.
+    pub(crate) fn new(set: &PluginSet) -> Tables {
+        let manifests: Vec<&Manifest> = set.active().map(|p| p.manifest.as_ref()).collect();
+        Tables::of(&manifests, set.generation)
+    }
+
+    /// Makes the tables of some manifests.
+    pub(crate) fn of(manifests: &[&Manifest], generation: u64) -> Tables {
+        let rules = manifests.iter().flat_map(|m| m.policy.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+        let (policy, complaints) = Policy::new(rules);
+        for complaint in complaints {
+            tracing::warn!("{complaint}");
+        }
+        let mut tables = Tables {
+            generation,
+            policy,
+            resources: Vec::new(),
+            by_path: HashMap::new(),
+            children: HashMap::new(),
+            extensions: extensions(manifests),
+        };
+        let mut waiting: Vec<(&Manifest, &Collection)> = manifests
+            .iter()
+            .flat_map(|m| m.collections.iter().filter(|c| !c.private).map(move |c| (*m, c)))
+            .collect();
+        // A child is added once its parent is there; one whose parent never
+        // comes has no URL.
+        while !waiting.is_empty() {
+            let before = waiting.len();
+            waiting.retain(|(manifest, collection)| !tables.add(manifests, manifest, collection));
+            if waiting.len() == before {
+                for (manifest, collection) in waiting {
+                    tracing::warn!(plugin = %manifest.name, collection = %collection.name,
+                        "the collection's parent is not there, so no URL reaches it");
+                }
+                break;
+            }
+        }
+        tables
+    }
+
+    fn add(&mut self, manifests: &[&Manifest], owner: &Manifest, collection: &Collection) -> bool {
+        let above = match &collection.parent {
+            None => None,
+            Some(Parent { collection: name, attribute }) => match self.find(&owner.name, name) {
+                None => return false,
+                Some(resource) => Some(Above { resource, attribute: attribute.clone() }),
+            },
+        };
+        let index = self.resources.len();
+        let resource = Resource::new(manifests, &self.policy, owner, collection, above);
+        for path in [collection.path(), collection.name.clone()] {
+            match &resource.parent {
+                Some(above) => {
+                    self.children.insert((above.resource.id.0.clone(), path), index);
+                }
+                None => {
+                    let path = join(&collection.path_prefix, &path);
+                    self.by_path.entry(path).or_insert(index);
+                }
+            }
+        }
+        self.resources.push(Arc::new(resource));
+        true
+    }
+
+    fn find(&self, plugin: &str, name: &str) -> Option<Arc<Resource>> {
+        let found = self.resources.iter().find(|r| *r.id.0.plugin == *plugin && r.name == name);
+        found.or_else(|| self.resources.iter().find(|r| r.name == name)).cloned()
+    }
+
+    /// The resource of that collection.
+    pub(crate) fn of_collection(&self, id: &CollectionId) -> Option<&Arc<Resource>> {
+        self.resources.iter().find(|r| r.id.0 == *id)
+    }
+
+    /// The resource at a path below `/v2.0/`.
+    pub(crate) fn at(&self, path: &str) -> Option<&Arc<Resource>> {
+        self.by_path.get(path).and_then(|i| self.resources.get(*i))
+    }
+
+    /// The child collection of that path.
+    pub(crate) fn child(&self, parent: &Resource, path: &str) -> Option<&Arc<Resource>> {
+        self.children.get(&(parent.id.0.clone(), path.to_owned())).and_then(|i| self.resources.get(*i))
+    }
+
+    /// What `GET /v2.0/` lists.
+    pub(crate) fn core(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.resources.iter().filter(|r| r.core)
+    }
+}
+
+fn join(prefix: &str, path: &str) -> String {
+    let prefix = prefix.trim_matches('/');
+    if prefix.is_empty() { path.to_owned() } else { format!("{prefix}/{path}") }
+}
+
+fn extensions(manifests: &[&Manifest]) -> BTreeMap<String, Value> {
+    let all = manifests.iter().flat_map(|m| &m.extensions);
+    let mut out = BTreeMap::new();
+    for extension in all {
+        out.entry(extension.alias.clone()).or_insert_with(|| {
+            json!({
+                "name": extension.name,
+                "alias": extension.alias,
+                "description": extension.description,
+                "updated": extension.updated,
+                "links": [],
+            })
+        });
+    }
+    out
+}
+
+impl Resource {
+    fn new(
+        manifests: &[&Manifest],
+        policy: &Policy,
+        owner: &Manifest,
+        collection: &Collection,
+        parent: Option<Above>,
+    ) -> Resource {
+        let extenders = manifests.iter().flat_map(|m| &m.extends).filter(|e| e.collection == collection.name);
+        let mut attributes: Vec<Attribute> = Vec::new();
+        for attribute in collection.attributes.iter().chain(extenders.flat_map(|e| &e.attributes)) {
+            // Two claims of one name are refused at load; should one slip
+            // through, the first one counts.
+            if !attributes.iter().any(|a| a.name == attribute.name) {
+                attributes.push(attribute.clone());
+            }
+        }
+        let by_name = attributes.iter().enumerate().map(|(i, a)| (a.name.clone(), i)).collect();
+        let derived: Vec<String> = collection.derived.iter().map(|d| d.name.clone()).collect();
+        let shown = STANDARD
+            .iter()
+            .map(|(name, _)| (*name).to_owned())
+            .chain(derived.iter().cloned())
+            .chain(collection.computed.iter().filter(|a| !a.hidden).map(|a| a.name.clone()))
+            .chain(attributes.iter().filter(|a| !a.hidden).map(|a| a.name.clone()))
+            .collect();
+        let hidden = attributes
+            .iter()
+            .chain(&collection.computed)
+            .filter(|a| a.hidden)
+            .map(|a| a.name.clone())
+            .collect();
+        let guarded = attributes
+            .iter()
+            .chain(&collection.computed)
+            .filter(|a| a.enforce && !a.hidden)
+            .map(|a| &a.name)
+            .chain(&derived)
+            .map(|name| (name.clone(), format!("get_{}:{name}", collection.member)))
+            .filter(|(_, rule)| policy.has(rule))
+            .collect();
+        Resource {
+            id: ResourceId(CollectionId {
+                plugin: owner.name.as_str().into(),
+                name: collection.name.as_str().into(),
+            }),
+            name: collection.name.clone(),
+            member: collection.member.clone(),
+            path: match &parent {
+                Some(_) => collection.path(),
+                None => join(&collection.path_prefix, &collection.path()),
+            },
+            core: collection.core,
+            parent,
+            attributes,
+            by_name,
+            derived,
+            computed: collection.computed.clone(),
+            shown,
+            hidden,
+            guarded,
+            references: references(manifests, owner, collection),
+            actions: collection.actions.clone(),
+            not_found: collection.not_found_type(),
+        }
+    }
+
+    /// The declared attribute of that name.
+    pub(crate) fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.by_name.get(name).and_then(|i| self.attributes.get(*i))
+    }
+
+    /// The column a condition on the attribute is about: its name, and what
+    /// values it holds. None where no condition can be put on it.
+    pub(crate) fn column(&self, name: &str) -> Option<(&str, Column)> {
+        if name == "tenant_id" {
+            return Some(("project_id", Column::Text));
+        }
+        if let Some((name, column)) = STANDARD.iter().find(|(n, _)| *n == name) {
+            return Some((name, *column));
+        }
+        let attribute = self.attribute(name)?;
+        match attribute.validate {
+            Validator::List { .. } | Validator::Object { .. } | Validator::Dict => None,
+            _ => Some((attribute.name.as_str(), attribute.validate.column())),
+        }
+    }
+
+    /// No such row, or none that the caller may see.
+    pub(crate) fn no_such_row(&self, id: &str) -> Refusal {
+        no_such_row(&self.not_found, &self.member, id)
+    }
+
+    /// The reference a policy rule means by `name` in `%(name:attribute)s`:
+    /// Neutron looks for `name_id`, and knows the parent of a child collection
+    /// as `ext_parent`.
+    pub(crate) fn reference_named(&self, name: &str) -> Option<&ReferenceTo> {
+        let above = self.parent.as_ref().filter(|_| name == "ext_parent").map(|p| p.attribute.as_str());
+        let fits = |r: &&ReferenceTo| match above {
+            Some(attribute) => r.attribute == attribute,
+            None => r.attribute.strip_suffix("_id") == Some(name) || r.member == name,
+        };
+        self.references.iter().find(fits)
+    }
+
+    /// The reference to rows of that collection.
+    pub(crate) fn reference_to(&self, collection: &str) -> Option<&ReferenceTo> {
+        self.references.iter().find(|r| *r.collection.name == *collection)
+    }
+
+    /// Refuses what cannot be an id: a text with a NUL is none that a database
+    /// could be asked about.
+    pub(crate) fn check_id(&self, id: &str) -> Result<(), Refusal> {
+        if id.contains('\0') || id.len() > 255 { Err(self.no_such_row(id)) } else { Ok(()) }
+    }
+}
+
+fn no_such_row(kind: &str, member: &str, id: &str) -> Refusal {
+    Refusal::new(Status::NotFound, kind, format!("{} {id} could not be found.", title(member)))
+}
+
+/// `security_thing` is named `Security thing`, as Neutron names most of its own.
+fn title(member: &str) -> String {
+    let words = member.replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().collect::<String>() + letters.as_str())
+}
+
+fn references(manifests: &[&Manifest], owner: &Manifest, collection: &Collection) -> Vec<ReferenceTo> {
+    let declared = collection.references.iter().map(|r| (r.attribute.as_str(), r.collection.as_str()));
+    declared
+        .filter_map(|(attribute, name)| {
+            let own = owner.collections.iter().find(|c| c.name == name).map(|c| (owner, c));
+            let (plugin, target) = own.or_else(|| {
+                manifests.iter().find_map(|m| {
+                    let found = m.collections.iter().find(|c| c.name == name && !c.private);
+                    found.map(|c| (*m, c))
+                })
+            })?;
+            Some(ReferenceTo {
+                attribute: attribute.to_owned(),
+                collection: CollectionId {
+                    plugin: plugin.name.as_str().into(),
+                    name: target.name.as_str().into(),
+                },
+                member: target.member.clone(),
+                not_found: target.not_found_type(),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Two plugins: one owns gadgets with parts, the other adds to gadgets.
+    pub(crate) fn tables() -> Tables {
+        let owner: Manifest = serde_json::from_value(json!({
+            "name": "workshop",
+            "collections": [
+                {"name": "parts", "member": "part", "parent": {"collection": "gadgets", "attribute": "gadget_id"},
+                 "references": [{"attribute": "gadget_id", "collection": "gadgets"}],
+                 "attributes": [{"name": "gadget_id", "validate": {"type": "uuid"}},
+                                {"name": "size", "validate": {"type": "integer", "min": 1, "max": 9}, "post": true, "required": true}]},
+                {"name": "gadgets", "member": "gadget", "core": true,
+                 "references": [{"attribute": "shelf_id", "collection": "shelves"}],
+                 "attributes": [
+                    {"name": "name", "validate": {"type": "string", "max": 255}, "post": true, "put": true, "default": "", "filter": true},
+                    {"name": "shelf_id", "validate": {"type": "uuid"}, "nullable": true, "post": true, "filter": true},
+                    {"name": "admin_state_up", "validate": {"type": "boolean"}, "post": true, "put": true, "default": true, "filter": true},
+                    {"name": "shared", "validate": {"type": "boolean"}, "post": true, "put": true, "default": false, "filter": true, "enforce": true},
+                    {"name": "level", "validate": {"type": "integer", "min": 0, "max": 100}, "nullable": true, "post": true, "put": true, "filter": true},
+                    {"name": "vendor:kind", "validate": {"type": "string"}, "post": true, "filter": true, "enforce": true},
+                    {"name": "status", "validate": {"type": "string"}, "filter": true},
+                    {"name": "notes", "hidden": true},
+                    {"name": "places", "post": true, "put": true, "enforce": true, "filter": true,
+                     "validate": {"type": "list", "items": {"type": "object", "members": [
+                        {"name": "room", "validate": {"type": "uuid"}},
+                        {"name": "ip_address", "validate": {"type": "ip_address"}}]}},
+                     "list": {"columns": [{"name": "room", "filter": true}, {"name": "ip_address", "filter": true}]}},
+                    {"name": "labels", "post": true, "filter": true,
+                     "validate": {"type": "list", "items": {"type": "string", "max": 10}, "unique": true},
+                     "list": {"columns": [{"name": "value", "filter": true}]}}],
+                 "derived": [{"name": "parts", "from": {"referring": {"collection": "parts", "attribute": "gadget_id"}}}],
+                 "actions": [{"name": "polish", "writes": true}, {"name": "weigh"}]},
+                {"name": "shelves", "member": "shelf", "path_prefix": "store",
+                 "attributes": [{"name": "name", "validate": {"type": "string"}, "post": true}]}],
+            "extensions": [{"name": "Polish", "alias": "polish", "description": "d", "updated": "2026-01-01T00:00:00-00:00"}],
+            "policy": {
+                "context_is_admin": "role:admin",
+                "admin_only": "rule:context_is_admin",
+                "owner": "project_id:%(project_id)s",
+                "shelf_owner": "project_id:%(shelf:project_id)s",
+                "default": "rule:admin_only or rule:owner",
+                "create_gadget": "rule:admin_only or role:member and rule:owner",
+                "create_gadget:shared": "rule:admin_only",
+                "create_gadget:vendor:kind": "rule:admin_only",
+                "create_gadget:places": "rule:admin_only or rule:shelf_owner",
+                "create_gadget:places:room": "rule:admin_only",
+                "update_gadget": "rule:admin_only or role:member and rule:owner",
+                "get_gadget": "rule:admin_only or rule:owner or field:gadgets:shared=True",
+                "get_gadget:vendor:kind": "rule:admin_only",
+                "get_gadget:places": "rule:admin_only or rule:owner"
+            }
+        }))
+        .unwrap();
+        let extender: Manifest = serde_json::from_value(json!({
+            "name": "acme",
+            "extends": [{"collection": "gadgets", "attributes": [
+                {"name": "acme:colour", "validate": {"type": "enum", "values": ["red", "blue"]}, "post": true, "put": true, "filter": true, "default": "red"}]}]
+        }))
+        .unwrap();
+        assert_eq!(hadron_manifest::check(&owner), Vec::<String>::new());
+        Tables::of(&[&owner, &extender], 1)
+    }
+
+    #[test]
+    fn a_child_is_found_under_its_parent_whatever_the_order_of_declaration() {
+        let tables = tables();
+        let gadgets = tables.at("gadgets").unwrap();
+        assert_eq!(tables.child(gadgets, "parts").unwrap().member, "part");
+        assert!(tables.at("parts").is_none());
+        assert_eq!(tables.at("store/shelves").unwrap().path, "store/shelves");
+    }
+
+    #[test]
+    fn attributes_of_extenders_are_among_the_resources_own() {
+        let tables = tables();
+        let gadgets = tables.at("gadgets").unwrap();
+        assert!(gadgets.attribute("acme:colour").is_some());
+        assert!(gadgets.shown.iter().any(|n| n == "acme:colour"));
+        assert_eq!(gadgets.hidden, ["notes"]);
+        assert_eq!(gadgets.column("tenant_id"), Some(("project_id", Column::Text)));
+        assert_eq!(gadgets.column("places"), None);
+        assert_eq!(gadgets.no_such_row("x").message, "Gadget x could not be found.");
+        assert_eq!(gadgets.no_such_row("x").kind, "GadgetNotFound");
+    }
+}

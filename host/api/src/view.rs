@@ -1,0 +1,126 @@
+//! Rows as the caller sees them.
+
+use crate::access::Access;
+use crate::error;
+use crate::splice;
+use crate::tables::Resource;
+use hadron_runtime::{Refusal, Runtime};
+use hadron_store::{Row, View};
+
+/// Which attributes a caller does not see.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Mask {
+    /// Not of any row.
+    pub(crate) hidden: Vec<String>,
+    /// Not of rows of which the rule does not hold: attribute and rule.
+    pub(crate) conditional: Vec<(String, String)>,
+}
+
+impl Mask {
+    /// With `fields`, only those are left; names nobody knows leave nothing.
+    pub(crate) fn limit(mut self, resource: &Resource, fields: &[String]) -> Mask {
+        if fields.is_empty() {
+            return self;
+        }
+        let asked = |name: &String| fields.contains(name);
+        self.conditional.retain(|(name, _)| asked(name));
+        for name in resource.shown.iter().filter(|n| !asked(n)) {
+            if !self.hidden.contains(name) {
+                self.hidden.push(name.clone());
+            }
+        }
+        self
+    }
+
+    /// Whether no row shows the attribute.
+    pub(crate) fn hides(&self, name: &str) -> bool {
+        self.hidden.iter().any(|h| h == name)
+    }
+}
+
+/// Writes rows of one resource for one caller.
+pub(crate) struct Viewer<'a> {
+    /// The caller.
+    pub(crate) access: &'a Access,
+    /// The resource.
+    pub(crate) resource: &'a Resource,
+    /// What is not shown.
+    pub(crate) mask: &'a Mask,
+}
+
+impl Viewer<'_> {
+    /// Whether the owner has to be asked for attributes it computes.
+    pub(crate) fn computes(&self) -> bool {
+        self.resource.computed.iter().any(|a| !self.mask.hides(&a.name))
+    }
+
+    /// What to read of a row. Where the owner computes attributes it is given
+    /// whole rows, and what is hidden is left out when they are written; so it
+    /// is where a rule decides row by row on attributes not asked for.
+    pub(crate) fn view(&self) -> View {
+        let whole = self.computes() || !self.mask.conditional.is_empty();
+        View {
+            hidden: if whole { Vec::new() } else { self.mask.hidden.clone() },
+            derived: self.resource.derived.iter().any(|name| !self.mask.hides(name)),
+        }
+    }
+
+    /// Whether rows read with `view` come without what is hidden.
+    pub(crate) fn trimmed(&self) -> bool {
+        !self.computes() && self.mask.conditional.is_empty()
+    }
+
+    /// Appends a row as a JSON object. `trimmed`: the database has left out
+    /// what is hidden already. `computed`: the text of an object to be merged.
+    pub(crate) fn write(&self, row: &Row, trimmed: bool, computed: Option<&str>, out: &mut String) {
+        let more: Vec<(&str, &str)> =
+            computed.map(|text| splice::members(text).collect()).unwrap_or_default();
+        if trimmed {
+            return row.write_json(&self.mask.hidden, &more, out);
+        }
+        let mut hidden = self.mask.hidden.clone();
+        hidden.extend(self.access.hidden_of(self.resource, self.mask, row));
+        let cut = Row {
+            document: splice::without(&row.document, &hidden),
+            extensions: row
+                .extensions
+                .iter()
+                .map(|(plugin, text)| (plugin.clone(), splice::without(text, &hidden)))
+                .collect(),
+            ..row.clone()
+        };
+        cut.write_json(&hidden, &more, out);
+    }
+
+    /// Computed attributes of a page; none where there are none to show.
+    pub(crate) async fn compute(&self, runtime: &Runtime, rows: &[Row]) -> Result<Vec<String>, Refusal> {
+        if !self.computes() || rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let texts = runtime.compute(&self.access.caller, &self.resource.id.0, rows).await?;
+        if texts.len() != rows.len() {
+            let (asked, got) = (rows.len(), texts.len());
+            return Err(error::internal(&format!(
+                "plugin '{}' computed attributes of {got} rows of '{}' when asked about {asked}",
+                self.resource.id.0.plugin, self.resource.name
+            )));
+        }
+        Ok(texts)
+    }
+
+    /// Rows that a unit of work answered, or one that was read whole.
+    pub(crate) async fn texts(
+        &self,
+        runtime: &Runtime,
+        rows: &[Row],
+        trimmed: bool,
+    ) -> Result<Vec<String>, Refusal> {
+        let computed = self.compute(runtime, rows).await?;
+        let text = |(i, row): (usize, &Row)| {
+            let mut out = String::with_capacity(row.document.len() + 512);
+            self.write(row, trimmed, computed.get(i).map(String::as_str), &mut out);
+            out
+        };
+        Ok(rows.iter().enumerate().map(text).collect())
+    }
+}

@@ -1,0 +1,32 @@
+//! What a Neutron answered, this server answers too.
+
+use anyhow::Result;
+use hadron_api_tests::{replay, world};
+
+/// Probes of the recording.
+const ALL: usize = 210;
+/// Probes that are in scope, at least: a table of what is out of scope that
+/// grows by mistake shows.
+const COMPARED: usize = 90;
+
+fn satisfied(report: &replay::Report) {
+    let text = report.text();
+    eprintln!("{text}");
+    assert_eq!(report.compared.len() + report.left_out.values().sum::<usize>(), ALL);
+    assert!(report.compared.len() >= COMPARED, "only {} probes compared", report.compared.len());
+    assert_eq!(report.different().count(), 0, "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_dialogues_are_answered_as_neutron_answered_on_sqlite() -> Result<()> {
+    let server = world::sqlite().await?;
+    satisfied(&replay::replay(server.url()).await?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_dialogues_are_answered_as_neutron_answered_on_postgresql() -> Result<()> {
+    let Some(server) = world::postgres().await? else { return Ok(()) };
+    satisfied(&replay::replay(server.url()).await?);
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! What the tests of drivers share: a switch to be driven, and small questions
+//! to a server.
+#![forbid(unsafe_code)]
+
+mod ask;
+mod switch;
+
+pub use ask::{create, drained, id_of, plugin_state, port_on};
+pub use switch::{Mood, Switch, Told};
