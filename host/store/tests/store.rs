@@ -1,4 +1,11 @@
 //! The store's one suite, run on both databases.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by a panic, also in its helpers"
+)]
 
 #[path = "suite/world.rs"]
 mod world;
