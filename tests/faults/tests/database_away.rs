@@ -35,8 +35,8 @@ async fn requests_are_refused_while_the_database_is_away_and_work_afterwards() -
     postgres.restart().map_err(anyhow::Error::msg)?;
     let began = Instant::now();
     loop {
-        let again = world.server.put(&format!("/v2.0/networks/{id}"), &json!({"network": {"name": "n-0-0.1"}}));
-        match again.await? {
+        let body = json!({"network": {"name": "n-0-0.1"}});
+        match world.server.put(&format!("/v2.0/networks/{id}"), &body).await? {
             answer if answer.status == 200 => break,
             answer if began.elapsed() < Duration::from_secs(10) => {
                 ensure!(answer.status == 503, "{}", answer.body);

@@ -99,12 +99,9 @@ pub async fn replay(url: &str) -> anyhow::Result<Report> {
     let projects = projects(&probes);
     let mut report = Report::default();
     for probe in &probes {
-        match scope.verdict(probe) {
-            Verdict::In => {}
-            Verdict::Out(reason) => {
-                *report.left_out.entry(reason).or_default() += 1;
-                continue;
-            }
+        if let Verdict::Out(reason) = scope.verdict(probe) {
+            *report.left_out.entry(reason).or_default() += 1;
+            continue;
         }
         let mut request = http
             .request(Method::from_bytes(probe.method.as_bytes())?, format!("{url}{}", identities.ours(&probe.path)))

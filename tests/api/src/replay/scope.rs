@@ -46,12 +46,13 @@ const OTHER_PARTS: [(&str, &str); 4] = [
 ];
 
 /// Single probes that need what is not there: by their note.
-const OTHER_NOTES: [(&str, &str); 5] = [
+const OTHER_NOTES: [(&str, &str); 6] = [
     ("subnet-from-pool", "subnet pools"),
     ("over quota", "quotas"),
     ("absent security group", "security groups"),
     ("subport", "trunks"),
     ("trunk-parent", "trunks"),
+    ("port-with-trunk-details", "trunks"),
 ];
 
 /// Attributes that belong to an extension: collection, name, alias.
