@@ -1,5 +1,12 @@
 //! `examples/misbehaving`: a driver that does what drivers must not fails its
 //! own calls, says so, and nobody else notices.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
 
 use hadron_sdk_testing::{Plugin, Result, Server, build_guest, until};
 use hadron_tests_drivers::{Switch, create, id_of, plugin_state, port_on};

@@ -1,5 +1,12 @@
 //! Files that are no plugin are refused with a sentence that says why: by
 //! `hadron plugin add`, and at start, where the server starts without them.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
 
 use hadron_sdk_testing::{Error, Plugin, Result, Server, build_guest};
 use hadron_tests_drivers::create;
