@@ -15,6 +15,7 @@ mod say;
 mod setup;
 mod test;
 mod wasm_target;
+mod whole;
 mod workspace;
 
 use anyhow::Result;
@@ -62,6 +63,20 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// Kill the server under load, on both databases, and check what it left
+    Faults {
+        /// A hundred kills on each, in some minutes
+        #[arg(long)]
+        long: bool,
+        /// Only this database: sqlite or postgres
+        #[arg(long)]
+        database: Option<String>,
+    },
+    /// Ask a server what Neutron was asked once, and print the differences
+    Replay {
+        /// An empty server without authentication; one is started where none is given
+        url: Option<String>,
+    },
     /// Formatting, clippy and, where cargo-deny is installed, dependencies
     Lint,
     /// The rules about the source that no compiler knows
@@ -88,6 +103,8 @@ fn run(task: Task) -> Result<()> {
         Task::Bench { quick, database, json } => {
             bench::bench(&workspace, quick, database.as_deref(), json.as_deref())
         }
+        Task::Faults { long, database } => whole::faults(&workspace, long, database.as_deref()),
+        Task::Replay { url } => whole::replay(&workspace, url.as_deref()),
         Task::Lint => lint::lint(&workspace),
         Task::Check => check::check(&workspace),
     }

@@ -90,7 +90,7 @@ async fn gadgets_are_validated_filtered_sorted_and_changed_like_any_resource() -
     let listed =
         server.get("/v2.0/gadgets?colour=red&sort_key=name&sort_dir=desc&fields=name").await?.expect(200)?;
     assert_eq!(listed["gadgets"], json!([{"name": "c"}, {"name": "b"}]));
-    let page = server.get("/v2.0/gadgets?sort_key=name&limit=2").await?.expect(200)?;
+    let page = server.get("/v2.0/gadgets?sort_key=name&sort_dir=asc&limit=2").await?.expect(200)?;
     assert_eq!(page["gadgets"].as_array().map(Vec::len), Some(2));
     assert!(page["gadgets_links"].is_array(), "{page}");
 
@@ -137,7 +137,7 @@ async fn parts_belong_to_a_gadget_and_make_its_weight() -> Result {
     let now = shown(&server, &made).await?;
     assert_eq!(now["weight"], 6, "the computed attribute");
     assert_eq!(now["parts"].as_array().map(Vec::len), Some(2), "the derived attribute: {now}");
-    assert_eq!(now["parts"][0], wheel["part"]["id"]);
+    assert!(now["parts"].as_array().is_some_and(|parts| parts.contains(&wheel["part"]["id"])));
     let listed = server.get("/v2.0/gadgets?fields=weight").await?.expect(200)?;
     assert_eq!(listed["gadgets"][0]["weight"], 6);
 

@@ -3,7 +3,7 @@
 use crate::bindings::types::Error;
 use crate::journal::{self, Delivered};
 use crate::plugins::Plugin;
-use crate::request::{self, follow_in_background, give_up, put_off, request_id};
+use crate::request::{self, follow_in_background, put_off, refused_group, request_id};
 use crate::unit::{Failure, Unit};
 use crate::{Caller, Core, convert};
 use futures::future::BoxFuture;
@@ -68,7 +68,7 @@ async fn deliver_to_one(
             match journal::attempt(&core, &request_id(), &group, &mut HashMap::new()).await {
                 Delivered::Done => core.wake.notify_one(),
                 Delivered::Later(reason) => put_off(&core, &group, &reason).await,
-                Delivered::Refused(refusal) => give_up(&core, &group, &refusal).await,
+                Delivered::Refused(refusal) => refused_group(&core, &request_id(), &group, &refusal).await,
             }
         }
         waiting.fetch_sub(count, Ordering::Relaxed);

@@ -247,7 +247,7 @@ async fn first_attempts(
                     undo(&core, &request_id, own, entries).await;
                     return Some(refusal);
                 }
-                give_up(&core, &group, &refusal).await;
+                refused_group(&core, &request_id, &group, &refusal).await;
             }
         }
     }
@@ -371,8 +371,23 @@ pub(crate) async fn put_off(core: &Core, group: &[Entry], reason: &str) {
     }
 }
 
+/// Entries of one call were refused, as a whole, whichever of them was at fault:
+/// of several, each is attempted alone, so that the others are delivered.
+pub(crate) async fn refused_group(core: &Arc<Core>, request_id: &str, group: &[Entry], refusal: &Refusal) {
+    if group.len() < 2 {
+        return give_up(core, group, refusal).await;
+    }
+    for entry in group.chunks(1) {
+        match journal::attempt(core, request_id, entry, &mut HashMap::new()).await {
+            Delivered::Done => core.wake.notify_one(),
+            Delivered::Later(reason) => put_off(core, entry, &reason).await,
+            Delivered::Refused(refusal) => give_up(core, entry, &refusal).await,
+        }
+    }
+}
+
 /// Leaves refused entries to the operator.
-pub(crate) async fn give_up(core: &Core, group: &[Entry], refusal: &Refusal) {
+async fn give_up(core: &Core, group: &[Entry], refusal: &Refusal) {
     for entry in group {
         tracing::error!(
             entry = entry.new.id, target = entry.new.target, resource = entry.new.resource, %refusal,

@@ -29,6 +29,9 @@ pub struct Configuration {
     pub rest: Map<String, Value>,
 }
 
+/// A kind of interface (`binding:vif_type`) and its details.
+pub type Interface = (&'static str, Map<String, Value>);
+
 /// How a driver of agents of one type binds.
 #[derive(Clone, Copy, Debug)]
 pub struct AgentDriver {
@@ -37,7 +40,7 @@ pub struct AgentDriver {
     /// Kinds of cards it can plug in.
     pub vnic_types: &'static [&'static str],
     /// The kind of interface and its details.
-    pub interface: fn(&BindingRequest, &Configuration) -> (&'static str, Map<String, Value>),
+    pub interface: fn(&BindingRequest, &Configuration) -> Interface,
 }
 
 impl AgentDriver {

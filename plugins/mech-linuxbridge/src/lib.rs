@@ -1,8 +1,8 @@
 //! Ports on hosts with a Linux bridge agent. In Neutron until its release 27:
 //! `mech_linuxbridge`.
 
-use hadron_mech_common::{AgentDriver, Configuration};
-use hadron_sdk::serde_json::{Map, Value, json};
+use hadron_mech_common::{AgentDriver, Configuration, Interface};
+use hadron_sdk::serde_json::{Map, json};
 use hadron_sdk::{BindingAnswer, BindingRequest, Context, Manifest, MechanismDriver, Result};
 
 const DRIVER: AgentDriver =
@@ -11,7 +11,7 @@ const DRIVER: AgentDriver =
 /// The driver.
 pub struct LinuxBridge;
 
-fn interface(_: &BindingRequest, _: &Configuration) -> (&'static str, Map<String, Value>) {
+fn interface(_: &BindingRequest, _: &Configuration) -> Interface {
     let mut details = Map::new();
     details.insert("connectivity".to_owned(), json!("l2"));
     details.insert("port_filter".to_owned(), json!(true));

@@ -1,6 +1,6 @@
 //! Ports on hosts with an Open vSwitch agent. In Neutron: `mech_openvswitch`.
 
-use hadron_mech_common::{AgentDriver, Configuration};
+use hadron_mech_common::{AgentDriver, Configuration, Interface};
 use hadron_sdk::serde_json::{self, Map, Value, json};
 use hadron_sdk::{BindingAnswer, BindingRequest, Context, Manifest, MechanismDriver, Result};
 
@@ -18,7 +18,7 @@ pub struct OpenVSwitch;
 
 /// The vif type is `ovs`, with the details that Nova needs to plug it in.
 /// In Neutron: `_pre_get_vif_details`.
-fn interface(request: &BindingRequest, agent: &Configuration) -> (&'static str, Map<String, Value>) {
+fn interface(request: &BindingRequest, agent: &Configuration) -> Interface {
     let of = |name: &str| agent.rest.get(name);
     let hybrid = of("ovs_hybrid_plug").cloned().unwrap_or(json!(false));
     let datapath = of("datapath_type").and_then(Value::as_str).unwrap_or(SYSTEM);

@@ -217,7 +217,7 @@ fn new_addresses(before: &PortRow, mac: Option<Mac>, changes: &Document) -> Resu
         before.fixed_ips.iter().map(same).collect()
     };
     let asked: Vec<Wanted> = asked.unwrap_or_else(keep_all);
-    let subnets = subnets::of_networks(&[before.network_id.clone()])?;
+    let subnets = subnets::of_networks(std::slice::from_ref(&before.network_id))?;
     let owner = set(changes, "device_owner").and_then(Value::as_str).unwrap_or(&before.device_owner);
     let port = Recipient { owner, ..before.recipient(mac.map_or_else(|| before.mac(), Ok)?) };
     let planned = plan::for_update(port, &before.fixed_ips, &asked, mac.is_some(), &subnets)

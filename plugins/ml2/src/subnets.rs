@@ -136,7 +136,7 @@ pub(crate) fn update(id: &str, current: &Document, mut changes: Document) -> Res
     let updated: Document = store::update(COLLECTION, id, &changes)?;
     let mechanisms = Mechanisms::loaded();
     if mechanisms.want("subnet") {
-        let networks = Networks::load(&[before.network_id.clone()])?;
+        let networks = Networks::load(std::slice::from_ref(&before.network_id))?;
         let changed = Changed { current: &updated, original: Some(current) };
         mechanisms.subnets(Operation::Update, &[changed], &networks)?;
     }

@@ -69,6 +69,8 @@ impl Outcome {
     }
 }
 
+// The type is generated: there is no place to derive it.
+#[allow(clippy::derivable_impls)]
 impl Default for Report {
     fn default() -> Report {
         Report { status: None, bound: None, changes: Vec::new() }

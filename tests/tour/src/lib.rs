@@ -34,6 +34,11 @@ pub fn steps(document: &str) -> Result<Vec<Step>> {
                 (Some(command), _) => {
                     steps.push(Step { line, command: command.to_owned(), output: Vec::new() });
                 }
+                // What a shell reads up to a word belongs to the command.
+                (None, Some(last)) if open(&last.command) => {
+                    last.command.push('\n');
+                    last.command.push_str(text);
+                }
                 (None, Some(last)) => match last.command.strip_suffix('\\') {
                     // Continued, as a shell continues it.
                     Some(begun) if last.output.is_empty() => {
@@ -50,6 +55,13 @@ pub fn steps(document: &str) -> Result<Vec<Step>> {
         bail!("the last block does not end");
     }
     Ok(steps)
+}
+
+/// Whether a command waits for the line that ends what is fed to it: `<<'END'`.
+fn open(command: &str) -> bool {
+    let Some((_, rest)) = command.split_once("<<'") else { return false };
+    let Some((word, rest)) = rest.split_once('\'') else { return false };
+    !rest.lines().any(|line| line == word)
 }
 
 /// Whether a command printed what the document shows; what is missing if not.
@@ -112,6 +124,8 @@ mod tests {
             output: output.iter().map(|&s| s.into()).collect(),
         };
         assert_eq!(steps, [step(3, "a -b", &["one"]), step(6, "c", &[])]);
+        let fed = "```console tour\n$ cat <<'END'\na\nEND\na\n```\n";
+        assert_eq!(super::steps(fed).unwrap(), [step(2, "cat <<'END'\na\nEND", &["a"])]);
         assert!(super::steps("```console tour\nx\n```").is_err());
         assert!(super::steps("```console tour\n$ x\n").is_err());
     }

@@ -116,7 +116,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "plugins.mechanism_drivers",
         kind: Kind::List,
-        default: r#"["openvswitch", "linuxbridge", "logger"]"#,
+        default: r#"["openvswitch", "linuxbridge"]"#,
         doc: "Mechanism drivers, in the order in which they are asked; those added by `hadron plugin add` come after them.",
     },
     Key {

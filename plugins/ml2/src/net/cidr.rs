@@ -5,8 +5,9 @@ use serde::{Deserialize, Deserializer};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The first number that a pool of the host cannot hold.
-const POOL_LIMIT: u128 = 1 << 63;
+/// The first number that is not asked of a pool: one less than the contract
+/// allows, so that the number after the last one still is a number there.
+const POOL_LIMIT: u128 = (1 << 63) - 1;
 
 /// An address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -129,7 +130,7 @@ impl Cidr {
 
     /// The number of an address in the subnet's pool. IPv4 addresses are their
     /// own numbers; IPv6 addresses count from the network's, and those beyond
-    /// the first 2^63 have none: they are never handed out unasked.
+    /// the first 2^63 or so have none: they are never handed out unasked.
     pub(crate) fn number(&self, address: IpAddr) -> Option<u64> {
         if !self.contains(address) {
             return None;
@@ -231,7 +232,7 @@ mod tests {
         let net = cidr("2001:db8:1::/64");
         assert_eq!(net.number("2001:db8:1::5".parse().unwrap()), Some(5));
         assert_eq!(net.number("2001:db8:1:0:f816:3eff:fe86:e05d".parse().unwrap()), None);
-        assert_eq!(net.numbers(&[net.usable()]), vec![(1, (1 << 63) - 1)]);
+        assert_eq!(net.numbers(&[net.usable()]), vec![(1, (1 << 63) - 2)]);
         assert_eq!(cidr("2001:db8::f000:0:0:0/80").number("2001:db8::f000:0:0:9".parse().unwrap()), Some(9));
     }
 

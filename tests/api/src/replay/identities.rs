@@ -39,31 +39,41 @@ fn made_up(text: &str) -> Option<usize> {
         let after = rest.get(digits..)?.chars().next();
         ((1..=3).contains(&digits) && !matches!(after, Some('/' | '.'))).then_some(ADDRESSES.len() + digits)
     };
-    is(36, '-', &[8, 4, 4, 4, 12]).or_else(|| is(17, ':', &[2; 6])).or_else(|| is(32, '-', &[32])).or_else(address)
+    is(36, '-', &[8, 4, 4, 4, 12])
+        .or_else(|| is(17, ':', &[2; 6]))
+        .or_else(|| is(32, '-', &[32]))
+        .or_else(address)
 }
 
 /// Replaces everything made up in a text.
 pub(super) fn replace(text: &str, mut by: impl FnMut(&str) -> String) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    let mut before = ' ';
-    while let Some(first) = rest.chars().next() {
-        let length = if before.is_ascii_alphanumeric() { None } else { made_up(rest) };
-        let taken = match length {
+    let mut at = 0;
+    while let Some((before, rest)) = text.split_at_checked(at).filter(|(_, rest)| !rest.is_empty()) {
+        match made_up(rest).filter(|_| begins_here(before)) {
             Some(length) => {
-                let part = rest.get(..length).unwrap_or_default();
-                out += &by(part);
-                length
+                out += &by(rest.get(..length).unwrap_or_default());
+                at += length;
             }
             None => {
+                let first = rest.chars().next().unwrap_or_default();
                 out.push(first);
-                first.len_utf8()
+                at += first.len_utf8();
             }
-        };
-        before = rest.get(..taken).and_then(|part| part.chars().last()).unwrap_or(' ');
-        rest = rest.get(taken..).unwrap_or_default();
+        }
     }
     out
+}
+
+/// Whether a word can begin after this text: it ends with no letter or digit,
+/// or with an escape of a URL (`%3D`).
+fn begins_here(before: &str) -> bool {
+    let escaped = before
+        .len()
+        .checked_sub(3)
+        .and_then(|at| before.get(at..))
+        .is_some_and(|end| end.starts_with('%') && end.chars().skip(1).all(|c| c.is_ascii_hexdigit()));
+    escaped || !before.ends_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 impl Identities {
@@ -164,6 +174,7 @@ mod tests {
         assert_eq!(identities.ours(&format!("/v2.0/ports/{ID}.json")), format!("/v2.0/ports/{OTHER}.json"));
         assert_eq!(identities.ours("10.10.0.86, fa:16:3e:86:e0:5d."), "10.10.0.9, fa:16:3e:00:00:01.");
         assert_eq!(identities.ours("10.10.0.0/24 10.10.0.8 net-bec18d"), "10.10.0.0/24 10.10.0.8 net-bec18d");
+        assert_eq!(identities.ours("fixed_ips=ip_address%3D10.10.0.86"), "fixed_ips=ip_address%3D10.10.0.9");
         assert_eq!(identities.ours("http://127.0.0.1:29696/v2.0/"), "http://h:1/v2.0/");
     }
 
@@ -172,7 +183,10 @@ mod tests {
         let mut identities = Identities::new("");
         let row = |revision: i64| json!({"network": {"id": ID, "revision_number": revision}});
         identities.learn_revision(&row(9), &row(3));
-        assert_eq!(identities.header(&format!("/v2.0/networks/{ID}"), "revision_number=9"), "revision_number=3");
+        assert_eq!(
+            identities.header(&format!("/v2.0/networks/{ID}"), "revision_number=9"),
+            "revision_number=3"
+        );
         assert_eq!(identities.header(&format!("/v2.0/networks/{ID}"), "nonsense"), "nonsense");
     }
 }

@@ -1,0 +1,39 @@
+//! `cargo xtask faults` and `cargo xtask replay`: programs under tests/ that work
+//! on a whole server.
+
+use crate::workspace::Workspace;
+use crate::{build, say};
+use anyhow::{Context, Result};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// Kills of a campaign on each database: enough that rare instants come about.
+const LONG: &str = "100";
+/// The short form: every sort of instant twice.
+const SHORT: &str = "18";
+
+/// Kills the server under load and checks what it left.
+pub(crate) fn faults(workspace: &Workspace, long: bool, database: Option<&str>) -> Result<()> {
+    let mut arguments = vec!["--kills", if long { LONG } else { SHORT }];
+    if let Some(database) = database {
+        arguments.extend(["--database", database]);
+    }
+    start(workspace, "hadron-faults", "hadron-faults", &arguments)
+}
+
+/// Asks a server what Neutron was asked once, and prints the differences.
+pub(crate) fn replay(workspace: &Workspace, url: Option<&str>) -> Result<()> {
+    start(workspace, "hadron-api-tests", "hadron-replay", url.as_slice())
+}
+
+fn start(workspace: &Workspace, package: &str, program: &str, arguments: &[&str]) -> Result<()> {
+    build::build(workspace)?;
+    let step = say::step(format!("building {program}"));
+    say::run(workspace.cargo().args(["build", "--release", "--quiet", "-p", package, "--bin", program]))?;
+    step.done("");
+    let error = Command::new(workspace.path("target/release").join(program))
+        .args(arguments)
+        .env("HADRON_TARGET", workspace.path("target"))
+        .exec();
+    Err(error).with_context(|| format!("target/release/{program} could not be started"))
+}
