@@ -114,7 +114,8 @@ pub async fn run(world: &mut World, kills: usize, seed: u64, mut tell: impl FnMu
     let mut report = Report::default();
     for kill in 0..kills {
         let moment = Moment::pick(kill, &mut random);
-        let sort = one(world, moment, random.random()).await.with_context(|| format!("kill {kill}: {moment:?}"))?;
+        let sort =
+            one(world, moment, random.random()).await.with_context(|| format!("kill {kill}: {moment:?}"))?;
         *report.kills.entry(sort).or_default() += 1;
         if random.random_bool(0.25) {
             report.during_recovery += u64::from(kill_during_recovery(world).await?);

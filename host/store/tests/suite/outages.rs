@@ -55,3 +55,91 @@ async fn a_server_that_was_restarted_is_found_again() {
     assert_eq!(store.count(&shelves(), &Predicate::always()).await.unwrap(), 2);
     store.close().await;
 }
+
+/// What a proxy does with the next COMMIT it sees.
+#[derive(Clone, Copy, PartialEq)]
+enum Cut {
+    Nothing,
+    /// Cuts the connection before the server hears of it.
+    BeforeCommit,
+    /// Cuts the connection before the client hears of the outcome.
+    AfterCommit,
+}
+
+/// Stands between a store and its server; answers where it listens.
+async fn proxy(server: String, cut: Arc<std::sync::Mutex<Cut>>) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut server = tokio::net::TcpStream::connect(&server).await.unwrap();
+            let cut = cut.clone();
+            tokio::spawn(async move {
+                let (mut up, mut down) = (vec![0; 65536], vec![0; 65536]);
+                loop {
+                    tokio::select! {
+                        Ok(n) = client.read(&mut up) => {
+                            let commit = up[..n].windows(6).any(|word| word == b"COMMIT");
+                            let what = if commit {
+                                std::mem::replace(&mut *cut.lock().unwrap(), Cut::Nothing)
+                            } else {
+                                Cut::Nothing
+                            };
+                            if n == 0 || what == Cut::BeforeCommit {
+                                return;
+                            }
+                            server.write_all(&up[..n]).await.unwrap();
+                            if what == Cut::AfterCommit {
+                                let _ = server.read(&mut down).await;
+                                return;
+                            }
+                        }
+                        Ok(n) = server.read(&mut down) => {
+                            if n == 0 || client.write_all(&down[..n]).await.is_err() {
+                                return;
+                            }
+                        }
+                        else => return,
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_lost_during_commit_is_looked_into() {
+    let Some(server) = hadron_test_support::shared() else { return };
+    let url = server.fresh_database().await;
+    let host = url.split('@').nth(1).and_then(|rest| rest.split('/').next()).unwrap().to_owned();
+    let cut = Arc::new(std::sync::Mutex::new(Cut::Nothing));
+    let between = proxy(host.clone(), cut.clone()).await;
+    let store = Store::open(Settings {
+        location: Location::Postgres(url.replace(&host, &between)),
+        units: 4,
+        readers: 4,
+        lease: Duration::from_secs(5),
+        patience: Duration::from_secs(5),
+    })
+    .await
+    .unwrap();
+    store.migrate(&[Arc::new(warehouse()), Arc::new(painter())], false).await.unwrap();
+    for (how, there) in [(Cut::AfterCommit, 1), (Cut::BeforeCommit, 0), (Cut::Nothing, 1)] {
+        let mut unit = store.begin(&uuid::Uuid::new_v4().to_string()).await.unwrap();
+        unit.insert(&shelves(), vec![new("s", json!({}))]).await.unwrap();
+        *cut.lock().unwrap() = how;
+        let outcome = unit.commit(Vec::new()).await;
+        assert_eq!(store.count(&shelves(), &Predicate::always()).await.unwrap(), there);
+        if there == 1 {
+            outcome.unwrap();
+            let mut unit = store.begin(&uuid::Uuid::new_v4().to_string()).await.unwrap();
+            unit.delete(&shelves(), &["s".into()]).await.unwrap();
+            unit.commit(Vec::new()).await.unwrap();
+        } else {
+            assert!(matches!(outcome, Err(StoreError::Retry(_))), "{outcome:?}");
+        }
+    }
+}
