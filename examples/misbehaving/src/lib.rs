@@ -1,8 +1,7 @@
 //! A driver that does what drivers must not, to show that only its own calls
 //! fail for it. Its configuration says what, and for which networks.
 #![deny(unsafe_code)]
-// Misbehaving is its purpose; there is no data to lose.
-#![allow(clippy::panic)]
+#![allow(clippy::panic, reason = "misbehaving is its purpose")]
 
 use hadron_sdk::delivery::{Change, Outcome, Report};
 use hadron_sdk::http::Request;

@@ -1,5 +1,12 @@
 //! The plugin in a running server, asked over plain HTTP and by the real
 //! openstacksdk.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
 
 use axum::extract::State;
 use axum::routing::post;

@@ -28,6 +28,7 @@ pub use auth::{Auth, DEFAULT_PROJECT, Htpasswd, HtpasswdError};
 
 use access::Access;
 use arc_swap::ArcSwap;
+use auth::Denial;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
@@ -110,8 +111,12 @@ impl Api {
 
     async fn v2(&self, request: Request, request_id: &str, base: String) -> Result<Response, Refusal> {
         let (parts, body) = request.into_parts();
-        let Some(caller) = self.0.auth.authenticate(&parts.headers, request_id).await else {
-            return Ok(error::unauthorized());
+        let caller = match self.0.auth.authenticate(&parts.headers, request_id).await {
+            Ok(caller) => caller,
+            Err(Denial::Nobody) => return Ok(error::unauthorized()),
+            Err(Denial::Header(name)) => {
+                return Err(error::bad_request(format!("The header '{name}' cannot be read")));
+            }
         };
         tracing::Span::current().record("project", &caller.project_id).record("user", &caller.user_id);
         let tables = self.0.current.of(&self.0.runtime.plugins());
@@ -140,8 +145,13 @@ impl Api {
             (Meaning::Item(place, id), Method::GET) => asked.show(place, &id).await,
             (Meaning::Item(place, id), Method::PUT) => asked.update(place, &id).await,
             (Meaning::Item(place, id), Method::DELETE) => asked.delete(place, &id).await,
-            (Meaning::Action(place, id, action), Method::GET | Method::PUT) => {
-                asked.act(place, &id, &action).await
+            (Meaning::Action(place, id, action), method) => {
+                let declared = place.resource.actions.iter().find(|a| a.name == action);
+                let writes = declared.is_some_and(|a| a.writes);
+                if method != if writes { Method::PUT } else { Method::GET } {
+                    return Err(error::method_not_allowed());
+                }
+                asked.act(place, &id, &action, writes).await
             }
             _ => Err(error::method_not_allowed()),
         }

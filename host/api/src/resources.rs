@@ -44,7 +44,11 @@ impl Asked {
         let mask = self.access.mask(&resource);
         let listing = listing::read(&parameters, &resource, &mask)?;
         let mask = mask.limit(&resource, &listing.fields);
-        let visible = self.access.visible(&resource).predicate();
+        let visible = self.access.visible(&resource);
+        if visible.is_partial() {
+            resource.tell_partial();
+        }
+        let visible = visible.predicate();
         let query = Query {
             predicate: conjunction([
                 Some(visible),
@@ -132,8 +136,13 @@ impl Asked {
 
     /// `PUT` (or `GET`) `/v2.0/gadgets/{id}/{action}`. What only reads is given
     /// the query string as an object.
-    pub(crate) async fn act(self, Place { resource, above }: Place, id: &str, action: &str) -> Answer {
-        let writes = resource.actions.iter().any(|a| a.name == action && a.writes);
+    pub(crate) async fn act(
+        self,
+        Place { resource, above }: Place,
+        id: &str,
+        action: &str,
+        writes: bool,
+    ) -> Answer {
         let given = if writes {
             body::anything(&body::read(self.body).await?)?
         } else {

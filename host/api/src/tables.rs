@@ -10,7 +10,7 @@ use hadron_runtime::{PluginSet, Refusal, Status};
 use hadron_store::CollectionId;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Attributes of every resource, with the sort of column each has. `tenant_id`
 /// is another name of `project_id`.
@@ -74,6 +74,8 @@ pub(crate) struct Resource {
     pub(crate) actions: Vec<Action>,
     /// Class name of the error for an unknown id.
     not_found: String,
+    /// Set once it was logged that a rule is only partly a condition on rows.
+    told: OnceLock<()>,
 }
 
 /// A `CollectionId` with an empty default, for tests and for `Default`.
@@ -293,6 +295,7 @@ impl Resource {
             references: references(manifests, owner, collection),
             actions: collection.actions.clone(),
             not_found: collection.not_found_type(),
+            told: OnceLock::new(),
         }
     }
 
@@ -337,6 +340,15 @@ impl Resource {
     /// The reference to rows of that collection.
     pub(crate) fn reference_to(&self, collection: &str) -> Option<&ReferenceTo> {
         self.references.iter().find(|r| *r.collection.name == *collection)
+    }
+
+    /// Logs, once, that rows which a rule allows because of the row they refer
+    /// to are shown one by one but missing from lists.
+    pub(crate) fn tell_partial(&self) {
+        self.told.get_or_init(|| {
+            tracing::info!(collection = %self.name, rule = %format!("get_{}", self.member),
+                "what the rule says about rows referred to does not count in lists");
+        });
     }
 
     /// Refuses what cannot be an id: a text with a NUL is none that a database

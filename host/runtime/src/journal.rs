@@ -280,7 +280,8 @@ async fn finish(
         return Delivered::Done;
     }
     let completion = Arc::new(completion);
-    let caller = Caller { request_id: request::request_id(), is_admin: true, ..Caller::default() };
+    let asked = request::request_id();
+    let caller = Caller { request_id: asked.clone(), is_admin: true, ..Caller::default() };
     let entries: Arc<Vec<NewEntry>> = Arc::new(group.iter().map(|entry| entry.new.clone()).collect());
     let driver = plugin.manifest.name.clone();
     let applied = request::run(core, caller, move |unit| {
@@ -299,7 +300,11 @@ async fn finish(
     })
     .await;
     match applied {
-        Ok(((), _)) => Delivered::Done,
+        Ok(((), committed)) => {
+            // What the report changed is news to other drivers.
+            request::follow_in_background(core, &asked, committed);
+            Delivered::Done
+        }
         Err(failure) => Delivered::Later(format!("its report could not be applied: {failure}")),
     }
 }
@@ -387,7 +392,8 @@ async fn undo(core: &Arc<Core>, entry: &Entry) -> Delivered {
             ));
         }
     };
-    let caller = Caller { request_id: request::request_id(), is_admin: true, ..Caller::default() };
+    let asked = request::request_id();
+    let caller = Caller { request_id: asked.clone(), is_admin: true, ..Caller::default() };
     let own = entry.new.id.clone();
     let done = request::run(core, caller, move |unit| {
         let (undo, own) = (undo.clone(), own.clone());
@@ -411,9 +417,10 @@ async fn undo(core: &Arc<Core>, entry: &Entry) -> Delivered {
     })
     .await;
     match done {
-        Ok(((), outbox)) => {
-            core.wake.notify_one();
-            drop(outbox);
+        Ok(((), committed)) => {
+            // Its entries are claimed by this server: nobody else delivers them
+            // before the lease has ended.
+            request::follow_in_background(core, &asked, committed);
             Delivered::Done
         }
         Err(failure) => Delivered::Later(format!("it could not be undone: {failure}")),

@@ -16,7 +16,6 @@ pub fn builder() -> Builder {
     ))
 }
 
-
 /// The server on SQLite.
 pub async fn sqlite() -> Result<Server> {
     builder().start().await

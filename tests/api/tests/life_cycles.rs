@@ -63,9 +63,7 @@ async fn an_address_that_a_port_gives_up_can_be_taken_by_another() -> Result {
     let client = server.client();
     let network = network(&client, "a").await?;
     let subnet = subnet(&client, &network, "10.0.0.0/24").await?;
-    let at = |address: &str| {
-        json!({"network_id": network, "fixed_ips": [{"subnet_id": subnet, "ip_address": address}]})
-    };
+    let at = |address: &str| json!({"network_id": network, "fixed_ips": [{"subnet_id": subnet, "ip_address": address}]});
     let first = create(&client, "port", at("10.0.0.9")).await?;
     let again = client.post("/v2.0/ports", &json!({"port": at("10.0.0.9")})).await?;
     assert_eq!(again.expect_error(409)?.0, "IpAddressAlreadyAllocated");
@@ -103,7 +101,8 @@ async fn a_bulk_is_made_whole_or_not_at_all() -> Result {
     let client = server.client();
     let made = json!({"networks": [{"name": "a"}, {"name": "b"}, {"name": "c"}]});
     let made = client.post("/v2.0/networks", &made).await?.expect(201)?;
-    let names: Vec<_> = made["networks"].as_array().into_iter().flatten().map(|n| n["name"].clone()).collect();
+    let names: Vec<_> =
+        made["networks"].as_array().into_iter().flatten().map(|n| n["name"].clone()).collect();
     assert_eq!(names, ["a", "b", "c"], "answered in the order of the request");
 
     let network = text(&made, "/networks/0/id")?;

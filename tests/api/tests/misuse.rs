@@ -52,7 +52,11 @@ async fn deep_and_huge_bodies_are_refused_and_cost_nobody_anything() -> Result {
     let deep = format!("{{\"network\": {}{}}}", "[".repeat(200_000), "]".repeat(200_000));
     let (status, _) = raw(&client, "/v2.0/networks", deep).await?;
     assert_eq!(status, 400);
-    let deep = format!("{{\"port\": {{\"binding:profile\": {}{}}}}}", "{\"a\":".repeat(5000), "1".to_owned() + &"}".repeat(5000));
+    let deep = format!(
+        "{{\"port\": {{\"binding:profile\": {}{}}}}}",
+        "{\"a\":".repeat(5000),
+        "1".to_owned() + &"}".repeat(5000)
+    );
     let (status, _) = raw(&client, "/v2.0/ports", deep).await?;
     assert_eq!(status, 400);
     // Neutron's own limit is 112 MiB on some servers and none on others; a

@@ -45,10 +45,9 @@ async fn one_address_goes_to_one_port() -> Result {
     subnet(&server.client(), &net, "10.0.0.0/24").await?;
     for round in 0..ROUNDS {
         let fixed = json!([{"ip_address": format!("10.0.0.{}", 100 + round)}]);
-        let answers = race(&server, |_, client| {
-            post(client, "port", json!({"network_id": net, "fixed_ips": fixed}))
-        })
-        .await?;
+        let answers =
+            race(&server, |_, client| post(client, "port", json!({"network_id": net, "fixed_ips": fixed})))
+                .await?;
         assert_eq!((count(&answers, 201), count(&answers, 409)), (1, WRITERS - 1), "{answers:?}");
     }
     let ports = list(&server.client(), "/v2.0/ports").await?;
@@ -84,7 +83,8 @@ async fn one_mac_address_goes_to_one_port_of_a_network() -> Result {
     for round in 0..ROUNDS {
         let mac = format!("fa:16:3e:00:00:0{round}");
         let answers =
-            race(&server, |_, client| post(client, "port", json!({"network_id": net, "mac_address": mac}))).await?;
+            race(&server, |_, client| post(client, "port", json!({"network_id": net, "mac_address": mac})))
+                .await?;
         assert_eq!((count(&answers, 201), count(&answers, 409)), (1, WRITERS - 1), "{answers:?}");
     }
     Ok(())
@@ -139,7 +139,8 @@ async fn a_network_is_not_deleted_under_a_port_that_is_made() -> Result {
 async fn one_segment_goes_to_one_network() -> Result {
     let Some(server) = postgres().await? else { return Ok(()) };
     for round in 0..ROUNDS {
-        let flat = json!({"provider:network_type": "flat", "provider:physical_network": format!("flat{round}")});
+        let flat =
+            json!({"provider:network_type": "flat", "provider:physical_network": format!("flat{round}")});
         let answers = race(&server, |_, client| post(client, "network", flat.clone())).await?;
         assert_eq!((count(&answers, 201), count(&answers, 409)), (1, WRITERS - 1), "{answers:?}");
         let vlan = json!({"provider:network_type": "vlan", "provider:physical_network": "physnet1",

@@ -28,7 +28,7 @@ use server::{Server, Setup};
 use statements::Record;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[derive(Parser)]
 #[command(name = "hadron-bench", about = "Measures the server")]
@@ -142,7 +142,9 @@ impl Bench {
             self.cases(&server, database.name(), drivers, report).await?;
             let after = process::memory(server.pid())?;
             report.memory.push(MemoryRow { database: database.name(), drivers, idle, after });
+            let stopping = Instant::now();
             server.stop()?;
+            say(&format!("stopped in {:.1} s", stopping.elapsed().as_secs_f64()));
         }
         self.floor(database, report).await
     }
@@ -165,7 +167,7 @@ impl Bench {
     }
 
     async fn starts(&self, setup: &Setup, database: &Database) -> Result<Start> {
-        say(&format!("{}: starts", database.name()));
+        say(&format!("{}: starts …", database.name()));
         let first = setup.start().await?;
         let cold_ms = first.first_answer.as_secs_f64() * 1000.0;
         first.stop()?;
@@ -196,7 +198,11 @@ impl Bench {
                     // Drivers have no part in reading.
                     continue;
                 }
-                say(&format!("{database}, {drivers:?}, {connections} connections: {}", case.name()));
+                say(&format!(
+                    "{database}, {} drivers, {connections} connections: {} …",
+                    drivers.name(),
+                    case.name()
+                ));
                 plan.rewind();
                 let mut time = self.extent.time;
                 if case == Case::PortDelete {
@@ -204,6 +210,10 @@ impl Bench {
                     time.warm = Duration::ZERO;
                 }
                 let measured = load(server, &plan, case, connections, time).await?;
+                say(&format!(
+                    "{:.0} a second, p50 {:.2} ms, p99 {:.2} ms, {:.0} µs of server CPU, {} failed",
+                    measured.rate, measured.p50_ms, measured.p99_ms, measured.cpu_us, measured.failed
+                ));
                 report.cases.push(Row { database, drivers, connections, case, measured });
             }
         }
@@ -216,7 +226,7 @@ impl Bench {
         let url = database.make(&name).await?;
         let none = Drivers { count: 0, hooks: true };
         let mut setup = self.setup(&name, &url, none)?;
-        say(&format!("{}: recording {} port creates", database.name(), self.extent.recorded));
+        say(&format!("{}: recording {} port creates …", database.name(), self.extent.recorded));
         let server = setup.start().await?;
         let network = cases::network(&mut Connection::open(server.address).await?).await?;
         server.stop()?;
@@ -233,7 +243,7 @@ impl Bench {
         let server_statements = (record.statements - quiet) as f64 / creates.max(1) as f64;
 
         for &connections in self.extent.connections {
-            say(&format!("{}: the bare transaction, {connections} connections", database.name()));
+            say(&format!("{}: the bare transaction, {connections} connections …", database.name()));
             let place = database.copy(&before, &format!("{name}_{connections}")).await?;
             let place = database.place(&place);
             let tape = floor::Tape::new(&record.transactions);
@@ -297,5 +307,5 @@ fn copy_components(from: &Path, to: &Path) -> Result<()> {
 
 /// Tells what is going on.
 fn say(text: &str) {
-    eprintln!("bench: {text} …");
+    eprintln!("bench: {text}");
 }

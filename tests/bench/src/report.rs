@@ -25,7 +25,8 @@ pub(crate) struct Drivers {
 }
 
 impl Drivers {
-    fn name(self) -> String {
+    /// For people.
+    pub(crate) fn name(self) -> String {
         match self {
             Drivers { count: 0, .. } => "0".to_owned(),
             Drivers { count, hooks: true } => count.to_string(),

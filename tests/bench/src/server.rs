@@ -136,13 +136,13 @@ impl Server {
             bail!("the server ended by itself; the end of its log:\n{}", tail(&self.log));
         }
         let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(20) {
+        while began.elapsed() < PATIENCE {
             if self.child.try_wait()?.is_some() {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        bail!("the server did not stop within 20 s of SIGTERM")
+        bail!("the server did not stop after SIGTERM; the end of its log:\n{}", tail(&self.log))
     }
 }
 

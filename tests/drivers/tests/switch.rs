@@ -1,5 +1,12 @@
 //! `examples/rust-switch` against a switch that works, fails, stalls, refuses
 //! and comes back.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
 
 use hadron_sdk_testing::{Builder, Plugin, Result, Server, build_guest, until};
 use hadron_tests_drivers::{Mood, Switch, create, drained, id_of, plugin_state, port_on};

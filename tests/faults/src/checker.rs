@@ -95,7 +95,11 @@ fn promises(ledger: &Ledger, seen: &Observed, found: &mut Vec<Violation>) {
             found.push(Violation::HalfMade(format!("{} has the id {id}", which())));
         }
         if *name != record.name && record.renaming.as_ref() != Some(name) {
-            found.push(Violation::Stale(format!("{} has the name {name} instead of {}", which(), record.name)));
+            found.push(Violation::Stale(format!(
+                "{} has the name {name} instead of {}",
+                which(),
+                record.name
+            )));
         }
     }
     for members in batches.values() {
@@ -168,7 +172,8 @@ fn whole(seen: &Observed, found: &mut Vec<Violation>) {
 /// any more (the server died in between) waits, refused, for the operator.
 fn device(seen: &Observed, found: &mut Vec<Violation>) {
     let mut known: BTreeSet<Key> = BTreeSet::new();
-    for (kind, row) in KINDS.into_iter().flat_map(|kind| rows(seen, kind).iter().map(move |row| (kind, row))) {
+    for (kind, row) in KINDS.into_iter().flat_map(|kind| rows(seen, kind).iter().map(move |row| (kind, row)))
+    {
         let (id, name) = (text(row, "id"), text(row, "name"));
         let key = (kind.to_owned(), id.to_owned());
         let refused = name.contains(REFUSED) && seen.refused.contains(id);

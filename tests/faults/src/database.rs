@@ -34,7 +34,9 @@ impl Database {
 
     async fn sqlite(file: &PathBuf) -> Result<SqliteConnection> {
         let options = SqliteConnectOptions::new().filename(file).busy_timeout(Duration::from_secs(10));
-        SqliteConnection::connect_with(&options).await.with_context(|| format!("cannot open {}", file.display()))
+        SqliteConnection::connect_with(&options)
+            .await
+            .with_context(|| format!("cannot open {}", file.display()))
     }
 
     async fn postgres(url: &str) -> Result<PgConnection> {

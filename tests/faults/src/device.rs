@@ -61,9 +61,8 @@ impl Device {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.context("a port for the device")?;
         let url = format!("http://{}", listener.local_addr()?);
         let shared = Arc::new(Shared::default());
-        let router = Router::new()
-            .route("/{kind}/{id}", put(receive).delete(remove))
-            .with_state(shared.clone());
+        let router =
+            Router::new().route("/{kind}/{id}", put(receive).delete(remove)).with_state(shared.clone());
         let task = tokio::spawn(async move {
             // Ends only when it is aborted.
             let _ = axum::serve(listener, router).await;

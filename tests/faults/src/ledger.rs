@@ -154,7 +154,10 @@ mod tests {
         ledger.settle(&BTreeMap::from([("a".to_owned(), ("id".to_owned(), "a.1".to_owned()))]));
         assert_eq!(ledger.records.len(), 1);
         let record = &ledger.records["a"];
-        assert_eq!((record.created, record.id.as_deref(), record.name.as_str()), (Fate::Done, Some("id"), "a.1"));
+        assert_eq!(
+            (record.created, record.id.as_deref(), record.name.as_str()),
+            (Fate::Done, Some("id"), "a.1")
+        );
     }
 
     #[test]

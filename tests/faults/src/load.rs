@@ -184,7 +184,11 @@ impl Worker {
         let field = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
         let made: Vec<Own> = rows
             .iter()
-            .map(|row| Own { name: field(row, "name"), id: field(row, "id"), network: field(row, "network_id") })
+            .map(|row| Own {
+                name: field(row, "name"),
+                id: field(row, "id"),
+                network: field(row, "network_id"),
+            })
             .collect();
         let ids: Vec<String> = made.iter().map(|own| own.id.clone()).collect();
         self.ledger.lock().created(&names, &ids);
@@ -261,14 +265,17 @@ impl Worker {
 
     async fn rename(&mut self) -> Result<bool> {
         let lists = [("networks", &self.networks), ("subnets", &self.subnets), ("ports", &self.ports)];
-        let all: Vec<(&'static str, Own)> =
-            lists.into_iter().flat_map(|(kind, list)| list.iter().map(move |own| (kind, own.clone()))).collect();
+        let all: Vec<(&'static str, Own)> = lists
+            .into_iter()
+            .flat_map(|(kind, list)| list.iter().map(move |own| (kind, own.clone())))
+            .collect();
         let Some((kind, own)) = all.choose(&mut self.random).cloned() else { return Ok(true) };
         let version = self.counter.fetch_add(1, Ordering::Relaxed);
         let new = format!("{}.{version}", crate::ledger::base(&own.name));
         self.ledger.lock().renaming(&own.name, &new);
         let member = &kind[..kind.len() - 1];
-        let answer = self.client.put(&format!("/v2.0/{kind}/{}", own.id), &json!({member: {"name": new}})).await;
+        let answer =
+            self.client.put(&format!("/v2.0/{kind}/{}", own.id), &json!({member: {"name": new}})).await;
         match self.sort(&format!("PUT {kind} {}", own.name), answer) {
             Came::Unknown => return Ok(false),
             Came::Refused(status) => {

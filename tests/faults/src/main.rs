@@ -35,7 +35,9 @@ async fn main() -> Result<()> {
         // Outlives the world that uses it.
         let postgres = match database {
             Database::Sqlite => None,
-            Database::Postgres => Some(Postgres::start().map_err(anyhow::Error::msg).context("no PostgreSQL")?),
+            Database::Postgres => {
+                Some(Postgres::start().map_err(anyhow::Error::msg).context("no PostgreSQL")?)
+            }
         };
         let url = match &postgres {
             Some(postgres) => Some(postgres.fresh_database().await),

@@ -40,12 +40,14 @@ impl Observed {
         let mut rows = BTreeMap::new();
         for kind in KINDS {
             let body = server.get(&format!("/v2.0/{kind}")).await?.expect(200)?;
-            let list = body[kind].as_array().cloned().with_context(|| format!("no list of {kind}: {body}"))?;
+            let list =
+                body[kind].as_array().cloned().with_context(|| format!("no list of {kind}: {body}"))?;
             rows.insert(kind.to_owned(), list);
         }
         let entries = server.cli_json(&["journal", "list", "--limit", "0"]).await?;
         let refused = entries.as_array().map_or(&[][..], Vec::as_slice);
-        let refused = refused.iter().filter_map(|entry| Some(entry["resource"].as_str()?.to_owned())).collect();
+        let refused =
+            refused.iter().filter_map(|entry| Some(entry["resource"].as_str()?.to_owned())).collect();
         Ok(Observed { rows, pools: database.pools().await?, refused, device })
     }
 

@@ -45,7 +45,14 @@ impl Trace {
     /// Watches these processes, all their threads, and whatever they start.
     pub fn attach(processes: &[u32], file: &Path) -> Result<Trace> {
         let mut command = Command::new("strace");
-        command.args(["-f", "-y", "-s", "40", "-e", "trace=fsync,fdatasync,read,recvfrom,write,writev,sendto"]);
+        command.args([
+            "-f",
+            "-y",
+            "-s",
+            "40",
+            "-e",
+            "trace=fsync,fdatasync,read,recvfrom,write,writev,sendto",
+        ]);
         command.args(["-e", "signal=none", "-o"]).arg(file);
         for process in processes {
             command.args(["-p", &process.to_string()]);
@@ -126,8 +133,10 @@ pub fn synced_before_answer(trace: &str, durable: &str) -> Vec<bool> {
 mod tests {
     use super::*;
 
-    const REQUEST: &str = "10 recvfrom(9<socket:[1]>, \"POST /v2.0/networks HTTP/1.1\\r\\nh\"..., 8192, 0, NULL, NULL) = 150\n";
-    const ANSWER: &str = "10 sendto(9<socket:[1]>, \"HTTP/1.1 201 Created\\r\\n\"..., 900, MSG_NOSIGNAL, NULL, 0) = 900\n";
+    const REQUEST: &str =
+        "10 recvfrom(9<socket:[1]>, \"POST /v2.0/networks HTTP/1.1\\r\\nh\"..., 8192, 0, NULL, NULL) = 150\n";
+    const ANSWER: &str =
+        "10 sendto(9<socket:[1]>, \"HTTP/1.1 201 Created\\r\\n\"..., 900, MSG_NOSIGNAL, NULL, 0) = 900\n";
 
     #[test]
     fn only_a_sync_between_request_and_answer_counts() {

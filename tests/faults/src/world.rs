@@ -55,13 +55,13 @@ impl World {
     /// Starts a server on that database, or on SQLite in its data folder.
     pub async fn start(postgres: Option<&str>) -> Result<World> {
         let device = Device::start().await?;
-        let driver = Plugin::new("mech-recorder", recorder().await?)
-            .http(device.url())
-            .config("url", device.url());
+        let driver =
+            Plugin::new("mech-recorder", recorder().await?).http(device.url()).config("url", device.url());
         // A short limit makes short leases: a server that starts again need not
         // wait long for the claims of the one that was killed.
+        // And short patience is a short wait for a database that is away.
         let mut builder = Server::builder().mechanism_drivers(&[]).plugin(driver).config(&format!(
-            "[runtime]\ndelivery_limit_ms = 600\n\
+            "[runtime]\ndelivery_limit_ms = 600\n[database]\npatience_ms = 3000\n\
              [plugin.vlan.config]\nnetwork_vlan_ranges = [\"physnet1:101:{}\"]\n",
             100 + SEGMENTS
         ));

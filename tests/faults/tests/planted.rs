@@ -30,7 +30,7 @@ async fn looked_at(world: &mut World) -> Result<Vec<Violation>> {
 async fn an_acknowledged_row_that_was_lost_is_found() -> Result<()> {
     let mut world = whole().await?;
     world.server.kill9();
-    let lost = "DELETE FROM ml2_ports WHERE id IN (SELECT id FROM ml2_ports LIMIT 1)";
+    let lost = "DELETE FROM ml2__ports WHERE id IN (SELECT id FROM ml2__ports LIMIT 1)";
     assert_eq!(world.database.tamper(lost).await?, 1);
     let found = looked_at(&mut world).await?;
     assert!(found.iter().any(|v| matches!(v, Violation::Lost(_))), "{found:?}");
@@ -42,7 +42,7 @@ async fn an_address_that_leaked_is_found() -> Result<()> {
     let mut world = whole().await?;
     world.server.kill9();
     let leaked = "UPDATE hadron_pool_free SET lo = lo + 1 WHERE (pool, hi) IN \
-        (SELECT f.pool, f.hi FROM hadron_pool_free f JOIN ml2_subnets s ON f.pool LIKE '%' || s.id || '%' \
+        (SELECT f.pool, f.hi FROM hadron_pool_free f JOIN ml2__subnets s ON f.pool LIKE '%' || s.id || '%' \
          WHERE f.lo < f.hi LIMIT 1)";
     assert_eq!(world.database.tamper(leaked).await?, 1);
     let found = looked_at(&mut world).await?;

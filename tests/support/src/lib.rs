@@ -4,6 +4,7 @@
 //! with the same durability as in production. It ends with the process, however
 //! that ends: a watchdog waits for the process and stops the server.
 #![forbid(unsafe_code)]
+#![allow(clippy::panic, clippy::expect_used, reason = "only tests use it, and a test fails by a panic")]
 
 mod postgres;
 

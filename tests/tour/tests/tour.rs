@@ -71,9 +71,9 @@ async fn walk(steps: &[Step], server: &Server, clients: &Path, login: &[(&str, &
         for (name, value) in login {
             shell.env(name, value);
         }
-        let output = tokio::time::timeout(PATIENCE, shell.output())
-            .await
-            .with_context(|| format!("README.md:{}: it takes longer than {PATIENCE:?}: {command}", step.line))??;
+        let output = tokio::time::timeout(PATIENCE, shell.output()).await.with_context(|| {
+            format!("README.md:{}: it takes longer than {PATIENCE:?}: {command}", step.line)
+        })??;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         let errors = String::from_utf8_lossy(&output.stderr);
         ensure!(
@@ -83,7 +83,8 @@ async fn walk(steps: &[Step], server: &Server, clients: &Path, login: &[(&str, &
             output.status,
             server.log()
         );
-        shows(&printed, &step.output).with_context(|| format!("README.md:{}: {command}\n{errors}", step.line))?;
+        shows(&printed, &step.output)
+            .with_context(|| format!("README.md:{}: {command}\n{errors}", step.line))?;
     }
     Ok(())
 }

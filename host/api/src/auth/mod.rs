@@ -29,44 +29,65 @@ const DEFAULT_USER: &str = "admin";
 /// What Keystone would answer for an administrator, implied roles included.
 const ADMIN_ROLES: [&str; 4] = ["admin", "manager", "member", "reader"];
 
+/// Longest header about the caller, in bytes.
+const HEADER_LENGTH: usize = 255;
+
 /// The role that policy takes for an administrator's.
 const ADMIN: &str = "admin";
 
+/// Why there is no caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Denial {
+    /// Nobody can be made out.
+    Nobody,
+    /// This header cannot be read. It is refused rather than passed over, since
+    /// without it the caller could do more.
+    Header(&'static str),
+}
+
 impl Auth {
-    /// The caller; none when nobody can be made out.
-    pub(crate) async fn authenticate(&self, headers: &HeaderMap, request_id: &str) -> Option<Caller> {
+    /// The caller.
+    pub(crate) async fn authenticate(&self, headers: &HeaderMap, request_id: &str) -> Result<Caller, Denial> {
         let user = match self {
-            Auth::None => text(headers, "x-user-id").unwrap_or(DEFAULT_USER).to_owned(),
+            Auth::None => text(headers, "x-user-id")?.unwrap_or(DEFAULT_USER).to_owned(),
             Auth::HttpBasic(users) => {
-                let (user, password) = credentials(headers)?;
+                let (user, password) = credentials(headers).ok_or(Denial::Nobody)?;
                 if !users.verify(&user, password).await {
-                    return None;
+                    return Err(Denial::Nobody);
                 }
                 user
             }
         };
-        Some(caller(headers, request_id, user))
+        caller(headers, request_id, user)
     }
 }
 
-/// An administrator may act for any project and with fewer roles.
-fn caller(headers: &HeaderMap, request_id: &str, user_id: String) -> Caller {
-    let roles: Vec<String> = match text(headers, "x-roles") {
-        Some(list) => list.split(',').map(str::trim).filter(|r| !r.is_empty()).map(str::to_owned).collect(),
-        None => ADMIN_ROLES.map(str::to_owned).to_vec(),
+/// An administrator may act for any project and with fewer roles, down to none.
+fn caller(headers: &HeaderMap, request_id: &str, user_id: String) -> Result<Caller, Denial> {
+    let roles: Vec<String> = match headers.contains_key("x-roles") {
+        true => {
+            let list = text(headers, "x-roles")?.unwrap_or_default();
+            list.split(',').map(str::trim).filter(|r| !r.is_empty()).map(str::to_owned).collect()
+        }
+        false => ADMIN_ROLES.map(str::to_owned).to_vec(),
     };
-    Caller {
+    Ok(Caller {
         request_id: request_id.to_owned(),
         user_id,
-        project_id: text(headers, "x-project-id").unwrap_or(DEFAULT_PROJECT).to_owned(),
+        project_id: text(headers, "x-project-id")?.unwrap_or(DEFAULT_PROJECT).to_owned(),
         is_admin: roles.iter().any(|r| r.eq_ignore_ascii_case(ADMIN)),
         roles,
-    }
+    })
 }
 
-/// A header's text, unless it is empty or too strange to be an id.
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok().map(str::trim).filter(|t| !t.is_empty() && t.len() <= 255)
+/// A header's text; none when it is absent or empty.
+fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, Denial> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let text = value.to_str().map_err(|_| Denial::Header(name))?.trim();
+    if text.len() > HEADER_LENGTH {
+        return Err(Denial::Header(name));
+    }
+    Ok(Some(text).filter(|t| !t.is_empty()))
 }
 
 /// User and password of `Authorization: Basic`.
@@ -102,6 +123,17 @@ mod tests {
         let caller = Auth::None.authenticate(&given, "req-1").await.unwrap();
         assert_eq!((caller.project_id.as_str(), caller.user_id.as_str(), caller.is_admin), ("p", "u", false));
         assert_eq!(caller.roles, ["member", "reader"]);
+    }
+
+    #[tokio::test]
+    async fn headers_that_were_given_never_leave_a_caller_with_more_rights() {
+        let caller = Auth::None.authenticate(&headers(&[("x-roles", "")]), "req-1").await.unwrap();
+        assert_eq!((caller.is_admin, caller.roles.len()), (false, 0));
+        let mut odd = HeaderMap::new();
+        odd.insert("x-project-id", axum::http::HeaderValue::from_bytes(b"\xff").unwrap());
+        assert_eq!(Auth::None.authenticate(&odd, "req-1").await, Err(Denial::Header("x-project-id")));
+        let long = headers(&[("x-roles", "r".repeat(300).as_str())]);
+        assert_eq!(Auth::None.authenticate(&long, "req-1").await, Err(Denial::Header("x-roles")));
     }
 
     #[test]

@@ -44,7 +44,7 @@ on_both! {
         let own = Predicate::equal("project_id", "q");
         assert_eq!(world.store.get(&shelves(), "s1", &own, &hidden).await.unwrap(), None);
         assert_eq!(world.store.get(&shelves(), "nobody", &Predicate::always(), &hidden).await.unwrap(), None);
-        assert_eq!(world.store.get(&shelves(), "s\01", &Predicate::always(), &hidden).await.unwrap(), None);
+        assert_eq!(world.store.get(&shelves(), "s\u{0}1", &Predicate::always(), &hidden).await.unwrap(), None);
     }
 
     async fn a_unit_that_is_dropped_or_rolled_back_leaves_nothing(world: World) {

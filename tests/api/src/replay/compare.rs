@@ -65,7 +65,9 @@ impl Comparison<'_> {
                 }
             }
             _ if VOLATILE.contains(&key) || self.loose => {
-                if !same_type(expected, got) {
+                // Any row may be shown, also one in which this is null.
+                let null = self.loose && (expected.is_null() || got.is_null());
+                if !null && !same_type(expected, got) {
                     out.push(format!("{path}: {expected} expected, {got} got"));
                 }
             }
@@ -90,12 +92,12 @@ fn same_type(a: &Value, b: &Value) -> bool {
 fn ordered(list: &[Value]) -> Vec<&Value> {
     let mut ordered: Vec<&Value> = list.iter().collect();
     ordered.sort_by_cached_key(|value| match value {
-        // By name where there is one: everything else may be made up.
+        // By what both sides know of a row; everything else may be made up.
         Value::Object(members) => {
-            let name = members.get("name").or_else(|| members.get("alias")).map(Value::to_string);
-            (name.unwrap_or_default(), replace(&value.to_string(), |_| "ID".to_owned()))
+            let known = ["name", "alias", "id"].map(|name| members.get(name).map(Value::to_string));
+            (known, String::new())
         }
-        value => (String::new(), value.to_string()),
+        value => ([const { None }; 3], value.to_string()),
     });
     ordered
 }

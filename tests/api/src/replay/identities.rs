@@ -39,7 +39,10 @@ fn made_up(text: &str) -> Option<usize> {
         let after = rest.get(digits..)?.chars().next();
         ((1..=3).contains(&digits) && !matches!(after, Some('/' | '.'))).then_some(ADDRESSES.len() + digits)
     };
-    is(36, '-', &[8, 4, 4, 4, 12]).or_else(|| is(17, ':', &[2; 6])).or_else(|| is(32, '-', &[32])).or_else(address)
+    is(36, '-', &[8, 4, 4, 4, 12])
+        .or_else(|| is(17, ':', &[2; 6]))
+        .or_else(|| is(32, '-', &[32]))
+        .or_else(address)
 }
 
 /// Replaces everything made up in a text.
@@ -65,9 +68,11 @@ pub(super) fn replace(text: &str, mut by: impl FnMut(&str) -> String) -> String 
 /// Whether a word can begin after this text: it ends with no letter or digit,
 /// or with an escape of a URL (`%3D`).
 fn begins_here(before: &str) -> bool {
-    let escaped = before.len().checked_sub(3).and_then(|at| before.get(at..)).is_some_and(|end| {
-        end.starts_with('%') && end.chars().skip(1).all(|c| c.is_ascii_hexdigit())
-    });
+    let escaped = before
+        .len()
+        .checked_sub(3)
+        .and_then(|at| before.get(at..))
+        .is_some_and(|end| end.starts_with('%') && end.chars().skip(1).all(|c| c.is_ascii_hexdigit()));
     escaped || !before.ends_with(|c: char| c.is_ascii_alphanumeric())
 }
 
@@ -178,7 +183,10 @@ mod tests {
         let mut identities = Identities::new("");
         let row = |revision: i64| json!({"network": {"id": ID, "revision_number": revision}});
         identities.learn_revision(&row(9), &row(3));
-        assert_eq!(identities.header(&format!("/v2.0/networks/{ID}"), "revision_number=9"), "revision_number=3");
+        assert_eq!(
+            identities.header(&format!("/v2.0/networks/{ID}"), "revision_number=9"),
+            "revision_number=3"
+        );
         assert_eq!(identities.header(&format!("/v2.0/networks/{ID}"), "nonsense"), "nonsense");
     }
 }

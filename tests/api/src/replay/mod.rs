@@ -74,7 +74,10 @@ impl Report {
         }
         let different = self.different().count();
         let left_out: usize = self.left_out.values().sum();
-        text + &format!("{} probes compared, {different} differ; {left_out} out of scope\n", self.compared.len())
+        text + &format!(
+            "{} probes compared, {different} differ; {left_out} out of scope\n",
+            self.compared.len()
+        )
     }
 }
 
@@ -92,7 +95,8 @@ fn roles(who: &str) -> Option<&'static str> {
 /// Replays everything against the server at that URL, which runs without
 /// authentication and is empty.
 pub async fn replay(url: &str) -> anyhow::Result<Report> {
-    let probes: Vec<Probe> = PROBES.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?;
+    let probes: Vec<Probe> =
+        PROBES.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?;
     let http = reqwest::Client::builder().no_proxy().build()?;
     let scope = Scope::of(&http, url).await?;
     let mut identities = Identities::new(url);
@@ -104,12 +108,17 @@ pub async fn replay(url: &str) -> anyhow::Result<Report> {
             continue;
         }
         let mut request = http
-            .request(Method::from_bytes(probe.method.as_bytes())?, format!("{url}{}", identities.ours(&probe.path)))
+            .request(
+                Method::from_bytes(probe.method.as_bytes())?,
+                format!("{url}{}", identities.ours(&probe.path)),
+            )
             .header("accept", "application/json");
         if let Some(roles) = roles(&probe.who) {
             let project = projects.get(probe.who.as_str()).copied().unwrap_or_default();
-            request =
-                request.header("x-project-id", project).header("x-user-id", &probe.who).header("x-roles", roles);
+            request = request
+                .header("x-project-id", project)
+                .header("x-user-id", &probe.who)
+                .header("x-roles", roles);
         }
         for (name, value) in &probe.request_headers {
             request = request.header(name, identities.header(&probe.path, value));
@@ -137,7 +146,13 @@ pub async fn replay(url: &str) -> anyhow::Result<Report> {
             }
             identities.learn_revision(&expected, &got);
             let expected = scope.expected(probe, &expected, &identities);
-            compare(&expected, &scope.comparable(probe, &got), &identities, scope::is_loose(probe), &mut differences);
+            compare(
+                &expected,
+                &scope.comparable(probe, &got),
+                &identities,
+                scope::is_loose(probe),
+                &mut differences,
+            );
         }
         let request = format!("{} {} {} ({})", probe.who, probe.method, probe.path, probe.note);
         report.compared.push(Result { request, differences });

@@ -128,7 +128,8 @@ pub(super) struct Scope {
 impl Scope {
     /// Asks the server.
     pub(super) async fn of(http: &reqwest::Client, url: &str) -> anyhow::Result<Scope> {
-        let text = http.get(format!("{url}/v2.0/extensions")).send().await?.error_for_status()?.text().await?;
+        let text =
+            http.get(format!("{url}/v2.0/extensions")).send().await?.error_for_status()?.text().await?;
         let body: Value = serde_json::from_str(&text)?;
         let list = body.get("extensions").and_then(Value::as_array).cloned().unwrap_or_default();
         let alias = |extension: &Value| extension.get("alias").and_then(Value::as_str).map(str::to_owned);
@@ -152,7 +153,8 @@ impl Scope {
 
     /// Whether an attribute of a collection belongs to what is advertised.
     fn has(&self, member: &str, attribute: &str) -> bool {
-        let found = ATTRIBUTES.iter().find(|(of, name, _)| (*of == "*" || *of == member) && *name == attribute);
+        let found =
+            ATTRIBUTES.iter().find(|(of, name, _)| (*of == "*" || *of == member) && *name == attribute);
         found.is_none_or(|(.., alias)| self.advertised.contains(*alias))
     }
 
@@ -171,7 +173,9 @@ impl Scope {
                 ("network" | "subnet" | "port", Value::Object(row)) => Value::Object(self.row(member, row)),
                 ("network" | "subnet" | "port", Value::Array(rows)) => rows
                     .iter()
-                    .map(|row| row.as_object().map_or(row.clone(), |row| Value::Object(self.row(member, row))))
+                    .map(|row| {
+                        row.as_object().map_or(row.clone(), |row| Value::Object(self.row(member, row)))
+                    })
                     .collect(),
                 _ => value.clone(),
             };
@@ -270,7 +274,10 @@ mod tests {
     fn attributes_of_what_is_not_advertised_are_taken_out() {
         let scope = Scope { advertised: BTreeSet::from(["net-mtu".to_owned()]) };
         let network = json!({"name": "x", "mtu": 1, "router:external": true, "description": ""});
-        assert_eq!(scope.pruned(&json!({"networks": [network]})), json!({"networks": [{"name": "x", "mtu": 1}]}));
+        assert_eq!(
+            scope.pruned(&json!({"networks": [network]})),
+            json!({"networks": [{"name": "x", "mtu": 1}]})
+        );
         assert_eq!(scope.pruned(&json!({"NeutronError": {"mtu": 1}})), json!({"NeutronError": {"mtu": 1}}));
     }
 

@@ -65,7 +65,8 @@ fn all(mut outcomes: impl Iterator<Item = Result<(), Outcome>>) -> Outcome {
 
 fn send(operation: Operation, kind: &str, id: &str, body: Value) -> Result<(), Outcome> {
     let url: Option<String> = config::get("url").map_err(Outcome::Refused)?;
-    let url = url.ok_or_else(|| Outcome::Refused(Error::internal("the driver was not told the device's url")))?;
+    let url =
+        url.ok_or_else(|| Outcome::Refused(Error::internal("the driver was not told the device's url")))?;
     let target = format!("{url}/{kind}/{id}");
     let request = match operation {
         Operation::Delete => Ok(Request::new("DELETE", &target)),
@@ -74,10 +75,9 @@ fn send(operation: Operation, kind: &str, id: &str, body: Value) -> Result<(), O
     };
     match request.and_then(|request| request.timeout_ms(PATIENCE_MS).send()) {
         Ok(answer) if answer.is_success() => Ok(()),
-        Ok(answer) if answer.status == 409 => Err(Outcome::Refused(Error::conflict(
-            "DeviceRefused",
-            format!("The device does not want {id}."),
-        ))),
+        Ok(answer) if answer.status == 409 => {
+            Err(Outcome::Refused(Error::conflict("DeviceRefused", format!("The device does not want {id}."))))
+        }
         Ok(answer) => {
             log::warn(&format!("the device answered {}", answer.status));
             Err(Outcome::Later)
