@@ -132,12 +132,16 @@ impl Identities {
             (Value::Array(recorded), Value::Array(ours)) => {
                 recorded.iter().zip(ours).for_each(|(value, other)| self.learn(value, other));
             }
-            (Value::String(recorded), Value::String(ours)) if recorded != ours => {
-                if made_up(recorded) == Some(recorded.len()) && made_up(ours) == Some(ours.len()) {
-                    self.pairs.entry(recorded.clone()).or_insert_with(|| ours.clone());
-                }
+            (Value::String(recorded), Value::String(ours))
+                if recorded != ours
+                    && made_up(recorded) == Some(recorded.len())
+                    && made_up(ours) == Some(ours.len()) =>
+            {
+                self.pairs.entry(recorded.clone()).or_insert_with(|| ours.clone());
             }
-            (Value::String(recorded), Value::String(_)) if made_up(recorded) == Some(recorded.len()) => {
+            (Value::String(recorded), Value::String(ours))
+                if recorded == ours && made_up(recorded) == Some(recorded.len()) =>
+            {
                 self.pairs.entry(recorded.clone()).or_insert_with(|| recorded.clone());
             }
             _ => {}
