@@ -1,5 +1,4 @@
 //! A database that goes away and comes back.
-#![allow(clippy::expect_used)]
 
 use anyhow::{Context, Result, ensure};
 use hadron_faults::world::World;
