@@ -91,6 +91,12 @@ impl From<StoreError> for Failure {
     }
 }
 
+/// A collection and a row's id.
+type RowKey = (CollectionId, String);
+
+/// Of each extender of a row's collection, what the request sets.
+type Requested = Vec<(String, Map<String, Value>)>;
+
 /// One run of a unit of work.
 pub(crate) struct Unit {
     /// The runtime.
@@ -112,9 +118,9 @@ pub(crate) struct Unit {
     idle: Mutex<HashMap<String, Vec<Instance>>>,
     outbox: Mutex<Vec<NewEntry>>,
     /// What requests set of extenders' attributes: by row, by extender.
-    requested: Mutex<HashMap<(CollectionId, String), Vec<(String, Map<String, Value>)>>>,
+    requested: Mutex<HashMap<RowKey, Requested>>,
     /// Rows written in this run, as they are now.
-    written: Mutex<HashMap<(CollectionId, String), Row>>,
+    written: Mutex<HashMap<RowKey, Row>>,
 }
 
 /// What of a unit stays the same when it is run again.
@@ -181,19 +187,19 @@ impl Unit {
     }
 
     /// Remembers what a request sets of extenders' attributes of a row.
-    pub(crate) fn request(&self, row: (CollectionId, String), values: Vec<(String, Map<String, Value>)>) {
+    pub(crate) fn request(&self, row: RowKey, values: Requested) {
         if !values.is_empty() {
             self.requested.lock().insert(row, values);
         }
     }
 
     /// What is left to set of extenders' attributes of a row.
-    pub(crate) fn take_requested(&self, row: &(CollectionId, String)) -> Vec<(String, Map<String, Value>)> {
+    pub(crate) fn take_requested(&self, row: &RowKey) -> Requested {
         self.requested.lock().remove(row).unwrap_or_default()
     }
 
     /// Whether extenders' attributes of that row are still to be written.
-    pub(crate) fn has_requested(&self, row: &(CollectionId, String)) -> bool {
+    pub(crate) fn has_requested(&self, row: &RowKey) -> bool {
         self.requested.lock().contains_key(row)
     }
 

@@ -68,7 +68,10 @@ impl Connector {
                     .application_name("hadron")
                     // What is acknowledged is on stable storage, whatever the
                     // server's own default is.
-                    .options([("synchronous_commit", "on")])
+                    //
+                    // Statements here are short and come in great numbers:
+                    // compiling one takes a hundred times longer than running it.
+                    .options([("synchronous_commit", "on"), ("jit", "off")])
                     .statement_cache_capacity(PREPARED)
                     .disable_statement_logging();
                 Options::Postgres(Box::new(options))

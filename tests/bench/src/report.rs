@@ -314,14 +314,16 @@ mod tests {
     #[test]
     fn targets_are_judged_by_the_measured_figures() {
         let drivers = |count, hooks| Drivers { count, hooks };
-        let mut report = Report::default();
-        report.cases = vec![
-            row(drivers(0, true), Case::PortCreate, 1500.0, 500.0),
-            row(drivers(1, true), Case::PortCreate, 1300.0, 700.0),
-            row(drivers(5, true), Case::PortCreate, 900.0, 1500.0),
-            row(drivers(5, false), Case::PortCreate, 1500.0, 510.0),
-            row(drivers(0, true), Case::PortShow, 4000.0, 100.0),
-        ];
+        let mut report = Report {
+            cases: vec![
+                row(drivers(0, true), Case::PortCreate, 1500.0, 500.0),
+                row(drivers(1, true), Case::PortCreate, 1300.0, 700.0),
+                row(drivers(5, true), Case::PortCreate, 900.0, 1500.0),
+                row(drivers(5, false), Case::PortCreate, 1500.0, 510.0),
+                row(drivers(0, true), Case::PortShow, 4000.0, 100.0),
+            ],
+            ..Report::default()
+        };
         report.floors = vec![Floor {
             database: "postgres",
             connections: 16,

@@ -146,7 +146,9 @@ fn blocked(sql: &mut Sql, done: &[String]) {
         " JOIN hadron_journal AS f ON f.id = a.entry WHERE a.resource = e.resource AND f.target = e.target",
     );
     not_done(sql);
-    sql.push(")))");
+    // The offset keeps PostgreSQL from answering this out of a hash of the
+    // whole journal instead of an index.
+    sql.push(" LIMIT 1 OFFSET 0)))");
 }
 
 /// Of these entries of this server's, those that nothing goes before.
@@ -205,8 +207,9 @@ pub(crate) fn complete(ids: Vec<String>) -> Sql {
         " WHERE d.operation = 'delete' AND f.target = d.target AND f.resource = d.resource AND f.state <> 0",
     );
     sql.push(" AND f.operation <> 'delete' AND NOT f.id").one_of(Bind::Texts(ids.clone()));
-    sql.push(" RETURNING f.id) DELETE FROM hadron_journal_after WHERE entry").one_of(Bind::Texts(ids));
-    sql.push(" OR entry IN (SELECT id FROM s)");
+    // Joined and not `... OR entry IN (...)`, which would read the whole table.
+    sql.push(" RETURNING f.id) DELETE FROM hadron_journal_after WHERE entry IN (SELECT * FROM unnest(");
+    sql.bind(Bind::Texts(ids)).push(") UNION ALL SELECT id FROM s)");
     sql
 }
 
