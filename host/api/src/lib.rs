@@ -29,7 +29,7 @@ pub use auth::{Auth, DEFAULT_PROJECT, Htpasswd, HtpasswdError};
 use access::Access;
 use arc_swap::ArcSwap;
 use auth::Denial;
-use axum::Router;
+use axum::Router; // not networking: of HTTP requests
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::response::Response;
@@ -159,8 +159,9 @@ impl Api {
 }
 
 /// The service for an HTTP server.
-pub fn router(api: Api) -> Router {
-    Router::new().fallback(handle).with_state(api)
+#[rustfmt::skip]
+pub fn router(api: Api) -> Router { // not networking: of HTTP requests
+    Router::new().fallback(handle).with_state(api) // not networking: of HTTP requests
 }
 
 async fn handle(State(api): State<Api>, request: Request) -> Response {

@@ -86,7 +86,14 @@ impl From<StoreError> for Failure {
             StoreError::InUse(by) => {
                 Failure::Refused(Refusal::new(Status::Conflict, "InUse", format!("it is in use by {by}")))
             }
-            error => Failure::Refused(Refusal::new(Status::Internal, "StoreError", error.to_string())),
+            error => {
+                tracing::error!(%error, "the store refused what the host asked of it");
+                Failure::Refused(Refusal::new(
+                    Status::Internal,
+                    "HTTPInternalServerError",
+                    "Request Failed: internal server error while processing your request.",
+                ))
+            }
         }
     }
 }

@@ -223,11 +223,19 @@ fn settle(
     match answer {
         BindingAnswer::Decline => None,
         BindingAnswer::Pending => Some(Outcome::Pending(driver.to_owned())),
+        BindingAnswer::Bound(bound) if unreadable(&bound) => {
+            log::warn(&format!("the driver {driver} bound a port with details that are no JSON object"));
+            None
+        }
         BindingAnswer::Bound(bound) => Some(Outcome::Bound(level(&bound.segment_id)?, bound)),
         BindingAnswer::ContinueWith(part) => {
             next_level(names, request, level(&part.segment_id)?, part.next_segments)
         }
     }
+}
+
+fn unreadable(bound: &Bound) -> bool {
+    !bound.vif_details.is_empty() && serde_json::from_str::<Document>(&bound.vif_details).is_err()
 }
 
 /// Asks all drivers again, about the segments that the last level offers.

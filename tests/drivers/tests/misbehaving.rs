@@ -189,17 +189,12 @@ async fn a_driver_that_answers_a_binding_with_nonsense_is_passed_over() -> Resul
 }
 
 #[tokio::test]
-async fn a_binding_whose_details_are_no_json_leaves_nothing_half_made() -> Result {
+async fn a_binding_whose_details_are_no_json_is_passed_over() -> Result {
     let mut server = server("bind-bad-json").await?;
     let network = create(&server.client(), "network", json!({"name": "bad"})).await?;
     let body = json!({"port": {"network_id": id_of(&network), "binding:host_id": "somewhere"}});
-    let answer = server.post("/v2.0/ports", &body).await?;
-    let ports = server.get("/v2.0/ports").await?.expect(200)?;
-    match answer.status {
-        201 => assert_eq!(ports["ports"][0]["binding:vif_type"], "binding_failed"),
-        500 => assert_eq!(ports["ports"], json!([])),
-        _ => panic!("{answer:?}"),
-    }
+    let answer = server.post("/v2.0/ports", &body).await?.expect(201)?;
+    assert_eq!(answer["port"]["binding:vif_type"], "binding_failed");
     assert!(server.is_running());
     Ok(())
 }

@@ -28,9 +28,9 @@ pub(crate) fn convert(validator: &Validator, nullable: bool, value: Value) -> Re
         Validator::Boolean => boolean(&value),
         Validator::Integer { min, max } => integer(*min, *max, &value),
         Validator::Uuid => uuid(value),
-        Validator::MacAddress => hardware_address(&value),
+        Validator::MacAddress => hardware_address(&value), // not networking: a type of the manifest
         Validator::IpAddress => address(&value),
-        Validator::Cidr => cidr(&value),
+        Validator::Cidr => address_range(&value), // not networking: a type of the manifest
         Validator::Enum { values } => one_of(values, value),
         Validator::List { items, unique } => list(items, *unique, value),
         Validator::Object { members } => object(members, value),
@@ -146,10 +146,10 @@ fn address(value: &Value) -> Result<Value, Fault> {
         .ok_or_else(|| Reason(format!("'{}' is not a valid IP address", text(value))))
 }
 
-fn cidr(value: &Value) -> Result<Value, Fault> {
+fn address_range(value: &Value) -> Result<Value, Fault> {
     let given = value.as_str().unwrap_or_default();
     let parsed = given.parse::<ipnet::IpNet>().ok().or_else(|| {
-        // Neutron takes an address without a length for a network of its own.
+        // Neutron takes an address without a length for a range of its own.
         given.parse::<IpAddr>().ok().map(ipnet::IpNet::from)
     });
     parsed

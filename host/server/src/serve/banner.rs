@@ -50,7 +50,9 @@ fn text(
     let _ = writeln!(text, "  openstack {client} --os-endpoint {url} network create demo");
     let _ = writeln!(text, "  {curl} {url}/v2.0/networks");
     let folder = &config.data_folder;
-    let _ = write!(text, "  hadron plugin list --data-folder {}", folder.display());
+    // As it was started, so that the line works where it is not on PATH.
+    let program = std::env::args().next().unwrap_or_else(|| "hadron".to_owned());
+    let _ = write!(text, "  {program} plugin list --data-folder {}", folder.display());
     text
 }
 
@@ -72,7 +74,7 @@ mod tests {
             "not loaded: acme.wasm: it is no component",
             "openstack --os-auth-type none --os-endpoint http://127.0.0.1:9696 network create demo",
             "curl http://127.0.0.1:9696/v2.0/networks",
-            "hadron plugin list",
+            " plugin list --data-folder .hadron",
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }

@@ -18,7 +18,7 @@ pub(crate) fn collection() -> Collection {
                 post: true,
                 put: true,
                 enforce: true,
-                ..filterable("mtu", Validator::Integer { min: Some(0), max: None })
+                ..filterable("mtu", Validator::Integer { min: Some(0), max: Some(i64::from(i32::MAX)) })
             },
             filterable("status", Validator::String { max: Some(16) }),
             Attribute { enforce: true, ..boolean("shared", false) },
