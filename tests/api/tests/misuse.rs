@@ -91,7 +91,7 @@ async fn values_of_the_wrong_kind_are_refused_by_name() -> Result {
         ("port", json!({"network_id": net, "mac_address": "nonsense"}), "nonsense"),
         ("port", json!({"network_id": net, "fixed_ips": "x"}), "fixed_ips"),
         ("port", json!({"network_id": net, "fixed_ips": [{"ip_address": "x"}]}), "x"),
-        ("port", json!({"network_id": net, "fixed_ips": [{"ip_address": "192.0.2.1"}]}), "192.0.2.1"),
+        ("port", json!({"network_id": net, "fixed_ips": [{"ip_address": "192.0.2.1"}]}), "requires subnets"),
         ("port", json!({"network_id": net, "binding:profile": 5}), "binding:profile"),
     ];
     for (member, document, names) in cases {

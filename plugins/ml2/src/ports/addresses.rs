@@ -44,7 +44,7 @@ pub(crate) fn take(orders: &[Order<'_>]) -> Result<Vec<Vec<FixedIp>>> {
         let candidates = order.subnets.iter().filter(|subnet| ids.contains(&subnet.id.as_str()));
         let mut slots = slots.into_iter();
         for subnet in candidates {
-            let numbers = take_up_to(&pool_name(&subnet.id), slots.len())?;
+            let numbers = take_up_to(subnet, slots.len())?;
             for (number, (row, column)) in numbers.into_iter().zip(slots.by_ref()) {
                 put(&mut taken, row, column, fixed(subnet, subnet.cidr.numbered(number)));
             }
@@ -76,20 +76,33 @@ pub(crate) fn take_given(subnet: &Subnet, address: IpAddr) -> Result<()> {
     match pools::take_given(&pool_name(&subnet.id), number) {
         Ok(()) => Ok(()),
         Err(PoolError::Taken) => Err(errors::address_taken(address, &subnet.id)),
+        Err(PoolError::Unknown) => Err(gone(subnet)),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// A subnet that was read has no pool any more: somebody else deleted it since,
+/// alone or with its network.
+fn gone(subnet: &Subnet) -> Error {
+    match store::get::<Document>("networks", &subnet.network_id) {
+        Ok(Some(_)) => errors::subnet_not_found(&subnet.id),
+        Ok(None) => errors::network_not_found(&subnet.network_id),
+        Err(error) => error,
     }
 }
 
 /// As many as there are, at most so many; a pool gives all or nothing, so what
 /// it holds is found by halving.
-fn take_up_to(pool: &str, wanted: usize) -> Result<Vec<u64>> {
+fn take_up_to(subnet: &Subnet, wanted: usize) -> Result<Vec<u64>> {
+    let pool = pool_name(&subnet.id);
     let mut numbers = Vec::new();
     let mut step = wanted;
     while step > 0 && numbers.len() < wanted {
         step = step.min(wanted - numbers.len());
-        match pools::take_many(pool, u32::try_from(step).unwrap_or(u32::MAX)) {
+        match pools::take_many(&pool, u32::try_from(step).unwrap_or(u32::MAX)) {
             Ok(more) => numbers.extend(more),
             Err(PoolError::Exhausted) => step /= 2,
+            Err(PoolError::Unknown) => return Err(gone(subnet)),
             Err(error) => return Err(error.into()),
         }
     }
