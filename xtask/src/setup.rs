@@ -14,9 +14,10 @@ use std::time::Duration;
 const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Makes sure of PostgreSQL's programs and of the Python clients.
+/// Makes sure of PostgreSQL's programs, of strace and of the Python clients.
 pub(crate) fn setup(workspace: &Workspace) -> Result<()> {
     postgresql()?;
+    strace()?;
     python(workspace)
 }
 
@@ -29,6 +30,14 @@ fn postgresql() -> Result<()> {
     initdb().map(|_| ()).context(
         "`apt-get install postgresql` brought no initdb: put the folder with PostgreSQL's programs on PATH",
     )
+}
+
+/// The test that answers come after the disk has the row watches system calls.
+fn strace() -> Result<()> {
+    if say::succeeds(Command::new("strace").arg("--version")) {
+        return Ok(());
+    }
+    apt_install(&["strace"], "strace is not here")
 }
 
 /// `initdb` on PATH, or where Debian puts it.
