@@ -45,18 +45,59 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 /// Who asks: made by authentication, checked by policy, shown to plugins.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+///
+/// Names are those of OpenStack's request context, so that rules can ask for
+/// them. Texts are empty where there is none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Caller {
     /// `req-` and a UUID.
     pub request_id: String,
     /// Empty when nobody logged in.
     pub user_id: String,
-    /// Empty when there is none.
+    /// The user's domain.
+    pub user_domain_id: String,
+    /// The project that the token is for.
     pub project_id: String,
+    /// That project's domain.
+    pub project_domain_id: String,
+    /// The domain that the token is for, where it is for no project.
+    pub domain_id: String,
+    /// `all` where the token is for the whole system.
+    pub system_scope: String,
     /// E.g. `member`.
     pub roles: Vec<String>,
     /// Whether policy counts the caller as an administrator.
     pub is_admin: bool,
+    /// Whether the project is the one that administers the cloud; true where
+    /// the identity service names no such project.
+    pub is_admin_project: bool,
+    /// Roles of the service that passes the user's request on.
+    pub service_roles: Vec<String>,
+    /// That service's user.
+    pub service_user_id: String,
+    /// That user's project.
+    pub service_project_id: String,
+}
+
+impl Default for Caller {
+    fn default() -> Caller {
+        Caller {
+            request_id: String::new(),
+            user_id: String::new(),
+            user_domain_id: String::new(),
+            project_id: String::new(),
+            project_domain_id: String::new(),
+            domain_id: String::new(),
+            system_scope: String::new(),
+            roles: Vec::new(),
+            is_admin: false,
+            is_admin_project: true,
+            service_roles: Vec::new(),
+            service_user_id: String::new(),
+            service_project_id: String::new(),
+        }
+    }
 }
 
 /// Limits and places of a runtime.

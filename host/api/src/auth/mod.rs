@@ -64,20 +64,35 @@ impl Auth {
 
 /// An administrator may act for any project and with fewer roles, down to none.
 fn caller(headers: &HeaderMap, request_id: &str, user_id: String) -> Result<Caller, Denial> {
-    let roles: Vec<String> = match headers.contains_key("x-roles") {
-        true => {
-            let list = text(headers, "x-roles")?.unwrap_or_default();
-            list.split(',').map(str::trim).filter(|r| !r.is_empty()).map(str::to_owned).collect()
-        }
-        false => ADMIN_ROLES.map(str::to_owned).to_vec(),
-    };
+    let roles = list(headers, "x-roles")?.unwrap_or_else(|| ADMIN_ROLES.map(str::to_owned).to_vec());
+    let named = |name| Ok(text(headers, name)?.unwrap_or_default().to_owned());
+    let (domain_id, system_scope) = (named("x-domain-id")?, named("openstack-system-scope")?);
+    // As with a token of Keystone's, the scope is a domain or the system
+    // instead of a project.
+    let unscoped = domain_id.is_empty() && system_scope.is_empty();
+    let default_project = if unscoped { DEFAULT_PROJECT } else { "" };
     Ok(Caller {
         request_id: request_id.to_owned(),
         user_id,
-        project_id: text(headers, "x-project-id")?.unwrap_or(DEFAULT_PROJECT).to_owned(),
+        user_domain_id: named("x-user-domain-id")?,
+        project_id: text(headers, "x-project-id")?.unwrap_or(default_project).to_owned(),
+        project_domain_id: named("x-project-domain-id")?,
+        domain_id,
+        system_scope,
         is_admin: roles.iter().any(|r| r.eq_ignore_ascii_case(ADMIN)),
         roles,
+        service_roles: list(headers, "x-service-roles")?.unwrap_or_default(),
+        ..Caller::default()
     })
+}
+
+/// The words of a header; none when it is absent.
+fn list(headers: &HeaderMap, name: &'static str) -> Result<Option<Vec<String>>, Denial> {
+    if !headers.contains_key(name) {
+        return Ok(None);
+    }
+    let words = text(headers, name)?.unwrap_or_default().split(',').map(str::trim);
+    Ok(Some(words.filter(|w| !w.is_empty()).map(str::to_owned).collect()))
 }
 
 /// A header's text; none when it is absent or empty.
@@ -123,6 +138,24 @@ mod tests {
         let caller = Auth::None.authenticate(&given, "req-1").await.unwrap();
         assert_eq!((caller.project_id.as_str(), caller.user_id.as_str(), caller.is_admin), ("p", "u", false));
         assert_eq!(caller.roles, ["member", "reader"]);
+    }
+
+    #[tokio::test]
+    async fn headers_name_domains_and_scopes_and_the_service_that_passes_a_request_on() {
+        let given = headers(&[
+            ("x-user-domain-id", "ud"),
+            ("x-project-id", "p"),
+            ("x-project-domain-id", "pd"),
+            ("x-service-roles", "service"),
+        ]);
+        let caller = Auth::None.authenticate(&given, "req-1").await.unwrap();
+        assert_eq!((caller.user_domain_id.as_str(), caller.project_domain_id.as_str()), ("ud", "pd"));
+        assert_eq!((caller.service_roles, caller.is_admin_project), (vec!["service".to_owned()], true));
+        let system = headers(&[("openstack-system-scope", "all")]);
+        let caller = Auth::None.authenticate(&system, "req-1").await.unwrap();
+        assert_eq!((caller.system_scope.as_str(), caller.project_id.as_str()), ("all", ""));
+        let domain = Auth::None.authenticate(&headers(&[("x-domain-id", "d")]), "req-1").await.unwrap();
+        assert_eq!((domain.domain_id.as_str(), domain.project_id.as_str()), ("d", ""));
     }
 
     #[tokio::test]

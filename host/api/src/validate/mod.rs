@@ -92,6 +92,15 @@ pub(crate) fn update(
     convert_all(resource, body)
 }
 
+/// The project of a caller that has one: a token for a domain or for the system
+/// has none.
+fn own_project(caller: &Caller) -> Result<String, Refusal> {
+    match caller.project_id.as_str() {
+        "" => Err(bad_request("Running without keystone AuthN requires that tenant_id is specified")),
+        own => Ok(own.to_owned()),
+    }
+}
+
 /// The project a new row is to belong to; takes both names out of the body.
 fn project(caller: &Caller, body: &mut Map<String, Value>) -> Result<String, Refusal> {
     let (new, old) = (body.remove("project_id"), body.remove("tenant_id"));
@@ -101,11 +110,11 @@ fn project(caller: &Caller, body: &mut Map<String, Value>) -> Result<String, Ref
         return Err(bad_request("'project_id' and 'tenant_id' do not match"));
     }
     let given = match new.or(old) {
-        None => return Ok(caller.project_id.clone()),
+        None => return own_project(caller),
         Some(given) => given,
     };
     let name = match given.as_str() {
-        Some("") => return Ok(caller.project_id.clone()),
+        Some("") => return own_project(caller),
         Some(text) if text.chars().count() <= PROJECT_LENGTH => text.to_owned(),
         Some(text) => {
             return Err(bad_request(format!(
@@ -200,6 +209,11 @@ mod tests {
         assert_eq!(
             made(&admin(), json!({"level": "5"})).unwrap(),
             json!({"project_id": "p1", "name": "", "admin_state_up": true, "shared": false, "level": 5, "acme:colour": "red"})
+        );
+        let system = Caller { project_id: String::new(), ..admin() };
+        assert_eq!(
+            made(&system, json!({})).unwrap_err(),
+            "Running without keystone AuthN requires that tenant_id is specified"
         );
         assert_eq!(made(&admin(), json!({"tenant_id": "p2"})).unwrap()["project_id"], "p2");
     }
