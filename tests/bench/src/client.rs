@@ -18,10 +18,10 @@ pub(crate) struct Connection {
 /// What is read at a time, bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// Puts a request into a buffer.
-pub(crate) fn request(out: &mut Vec<u8>, method: &str, path: &str, body: &str) {
+/// Puts a request into a buffer; further headers are whole lines.
+pub(crate) fn request(out: &mut Vec<u8>, method: &str, path: &str, headers: &str, body: &str) {
     out.clear();
-    for part in [method, " ", path, " HTTP/1.1\r\nHost: bench\r\nAccept: application/json\r\n"] {
+    for part in [method, " ", path, " HTTP/1.1\r\nHost: bench\r\nAccept: application/json\r\n", headers] {
         out.extend_from_slice(part.as_bytes());
     }
     if body.is_empty() {
@@ -198,7 +198,7 @@ mod tests {
         });
         let mut connection = Connection::open(address).await.unwrap();
         let mut bytes = Vec::new();
-        request(&mut bytes, "GET", "/", "");
+        request(&mut bytes, "GET", "/", "", "");
         assert_eq!(connection.send(&bytes).await.unwrap(), (201, b"hello".as_slice()));
         assert_eq!(connection.send(&bytes).await.unwrap(), (200, b"abcde".as_slice()));
         assert_eq!(connection.send(&bytes).await.unwrap(), (204, b"".as_slice()));

@@ -74,7 +74,7 @@ impl Setup {
         let mut server = Server { child, address, first_answer: Duration::ZERO, says_ready_ms, log };
         let mut connection = Connection::open(address).await?;
         let mut request = Vec::new();
-        client::request(&mut request, "GET", "/", "");
+        client::request(&mut request, "GET", "/", "", "");
         connection.send(&request).await?;
         server.first_answer = began.elapsed();
         Ok(server)
