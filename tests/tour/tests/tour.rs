@@ -8,11 +8,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::process::Command;
 
-/// A command that takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// A command that takes longer hangs; one of them compiles a driver.
+const PATIENCE: Duration = Duration::from_secs(600);
 
-/// What the tour says where the server is.
-const WRITTEN: &str = "http://127.0.0.1:9696";
+/// A reader's places, and what they are here.
+fn places(server: &Server, root: &Path) -> [(&'static str, String); 3] {
+    [
+        ("http://127.0.0.1:9696", server.url().to_owned()),
+        ("$PWD/target", root.join("target").display().to_string()),
+        ("../sdk/rust", root.join("sdk/rust").display().to_string()),
+    ]
+}
 
 /// The folder with the clients' programs; none where `cargo xtask setup` has
 /// not been run, which is said loudly.
@@ -30,8 +36,13 @@ fn clients() -> Result<Option<PathBuf>> {
     }
 }
 
+/// The folder that the tour is walked in.
+fn root() -> Result<PathBuf> {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().context("the repository's folder")
+}
+
 fn readme() -> Result<Vec<Step>> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let file = root()?.join("README.md");
     let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
     let steps = steps(&text)?;
     ensure!(steps.len() > 10, "only {} steps in README.md's tour", steps.len());
@@ -41,8 +52,12 @@ fn readme() -> Result<Vec<Step>> {
 /// One shell for all steps of a tour, as a reader has: variables stay.
 async fn walk(steps: &[Step], server: &Server, clients: &Path, login: &[(&str, &str)]) -> Result<()> {
     let mut variables = String::new();
+    let root = root()?;
+    let places = places(server, &root);
+    keep_builds(server)?;
     for step in steps {
-        let command = step.command.replace(WRITTEN, server.url());
+        let command =
+            places.iter().fold(step.command.clone(), |text, (there, here)| text.replace(there, here));
         // What it exports is kept for those that follow; what it prints is its
         // own.
         if command.starts_with("export ") {
@@ -61,6 +76,7 @@ async fn walk(steps: &[Step], server: &Server, clients: &Path, login: &[(&str, &
             .arg(format!("{variables}{command}"))
             .env("PATH", format!("{}:{path}", clients.display()))
             .env("COLUMNS", "200")
+            .env("HADRON_DATA_FOLDER", server.data_folder())
             .current_dir(server.folder())
             .kill_on_drop(true);
         for (name, _) in std::env::vars_os() {
@@ -86,6 +102,15 @@ async fn walk(steps: &[Step], server: &Server, clients: &Path, login: &[(&str, &
         shows(&printed, &step.output)
             .with_context(|| format!("README.md:{}: {command}\n{errors}", step.line))?;
     }
+    Ok(())
+}
+
+/// What the driver is built from is kept from one walk to the next.
+fn keep_builds(server: &Server) -> Result<()> {
+    let kept = root()?.join("target/tour");
+    std::fs::create_dir_all(&kept)?;
+    std::fs::create_dir_all(server.folder().join("acme"))?;
+    std::os::unix::fs::symlink(kept, server.folder().join("acme/target"))?;
     Ok(())
 }
 
