@@ -27,6 +27,9 @@ pub enum Predicate {
     /// One item of the list attribute fits all of the conditions, whose
     /// attribute names are members of the item.
     Item(String, Vec<Predicate>),
+    /// The row that the reference attribute names fits; its attributes are the
+    /// standard ones and declared ones that are no lists.
+    Referred(String, Box<Predicate>),
 }
 
 impl Predicate {

@@ -86,6 +86,17 @@ pub(crate) struct Reference {
     pub(crate) table: Ident,
     pub(crate) cascade: bool,
     pub(crate) name: Ident,
+    /// What conditions on the row referred to can be about; none for items of
+    /// lists.
+    pub(crate) above: Vec<Above>,
+}
+
+/// An attribute of a row referred to.
+#[derive(Clone, Debug)]
+pub(crate) struct Above {
+    pub(crate) name: String,
+    pub(crate) kind: Column,
+    pub(crate) value: ParentValue,
 }
 
 /// The side table of a list attribute.
@@ -129,7 +140,7 @@ pub(crate) enum Source {
 }
 
 /// A value of a parent row.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum ParentValue {
     /// A standard column.
     Column(Ident),
@@ -515,6 +526,7 @@ impl Table {
                     target,
                     cascade: false,
                     name: Ident::new(&[list.table.as_str(), "__f__", &column.name]),
+                    above: Vec::new(),
                 });
             }
             list.indexes.push(Index {
@@ -576,7 +588,7 @@ impl Table {
             });
         }
         for reference in &collection.references {
-            let (target, _) = resolve(manifests, owner, &reference.collection)
+            let (target, parent) = resolve(manifests, owner, &reference.collection)
                 .ok_or_else(|| unknown_target(&self.id, &reference.attribute, &reference.collection))?;
             self.references.push(Reference {
                 attribute: reference.attribute.clone(),
@@ -585,6 +597,7 @@ impl Table {
                 target,
                 cascade: reference.on_delete == OnDelete::Cascade,
                 name: Ident::new(&[name.as_str(), "__f__", &reference.attribute]),
+                above: above(manifests, parent)?,
             });
         }
         let mut wanted: Vec<(String, Vec<Ident>)> = Vec::new();
@@ -669,6 +682,33 @@ impl Table {
         }
         Ok(())
     }
+}
+
+/// What a condition on a row of this collection can be about, seen from a row
+/// that refers to it.
+fn above(manifests: &[Arc<Manifest>], parent: &Collection) -> Result<Vec<Above>, StoreError> {
+    let mut found = Vec::new();
+    let mut add = |json: Ident, attributes: &[Attribute]| -> Result<(), StoreError> {
+        let plain =
+            |v: &Validator| !matches!(v, Validator::List { .. } | Validator::Object { .. } | Validator::Dict);
+        for attribute in attributes.iter().filter(|a| plain(&a.validate)) {
+            found.push(Above {
+                name: attribute.name.clone(),
+                kind: attribute.validate.column(),
+                value: ParentValue::Member(json.clone(), Member::new(&attribute.name)?),
+            });
+        }
+        Ok(())
+    };
+    add(Ident::host("doc"), &parent.attributes)?;
+    if !parent.private {
+        for extender in manifests {
+            for extends in extender.extends.iter().filter(|e| e.collection == parent.name) {
+                add(Ident::new(&["x_", &extender.name]), &extends.attributes)?;
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn unknown_target(from: &CollectionId, attribute: &str, target: &str) -> StoreError {

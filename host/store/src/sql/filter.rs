@@ -1,7 +1,7 @@
 //! Predicates and sort keys as SQL.
 
 use super::{Bind, Dialect, Ident, Member, Sql};
-use crate::schema::{List, Place, Table, standard};
+use crate::schema::{List, ParentValue, Place, Reference, Table, standard};
 use crate::{Predicate, StoreError};
 use hadron_manifest::Column;
 use serde_json::Value;
@@ -21,11 +21,14 @@ pub(crate) struct Operand {
 enum Scope<'a> {
     Row(&'a Table),
     Item(&'a List),
+    /// The row that the reference names.
+    Above(&'a Reference),
 }
 
 /// The row's alias in every statement about rows.
 pub(super) const ROW: &str = "t";
 const ITEM: &str = "s";
+const ABOVE: &str = "u";
 
 /// Writes the condition.
 pub(crate) fn filter(sql: &mut Sql, table: &Table, predicate: &Predicate) -> Result<(), StoreError> {
@@ -98,6 +101,12 @@ fn write(sql: &mut Sql, scope: Scope<'_>, predicate: &Predicate) -> Result<(), S
             let list = list(table, attribute)?;
             exists(sql, list, |sql| write_joined(sql, Scope::Item(list), conditions, "TRUE", " AND "))
         }
+        Predicate::Referred(attribute, condition) => {
+            let Scope::Row(table) = scope else {
+                return Err(StoreError::Invalid(format!("'{attribute}' is asked for within another row")));
+            };
+            referred(sql, table, attribute, condition)
+        }
         Predicate::In(name, _)
         | Predicate::Contains(name, _)
         | Predicate::StartsWith(name, _)
@@ -111,6 +120,7 @@ fn write(sql: &mut Sql, scope: Scope<'_>, predicate: &Predicate) -> Result<(), S
                 None => compare(sql, name, &operand(table, name)?, predicate),
             },
             Scope::Item(list) => compare(sql, name, &item_operand(list, name)?, predicate),
+            Scope::Above(reference) => compare(sql, name, &above_operand(reference, name)?, predicate),
         },
     }
 }
@@ -162,6 +172,37 @@ fn item_operand(list: &List, member: &str) -> Result<Operand, StoreError> {
         StoreError::Invalid(format!("'{member}' of '{}' cannot be searched", list.attribute.as_str()))
     })?;
     Ok(Operand { alias: ITEM, column: column.column.clone(), member: None, kind: column.kind })
+}
+
+fn above_operand(reference: &Reference, name: &str) -> Result<Operand, StoreError> {
+    if let Some((column, kind)) = standard(name) {
+        return Ok(Operand { alias: ABOVE, column, member: None, kind });
+    }
+    let found = reference.above.iter().find(|a| a.name == name);
+    let found = found.ok_or_else(|| unknown(&reference.target.name, name))?;
+    Ok(match &found.value {
+        ParentValue::Column(column) => {
+            Operand { alias: ABOVE, column: column.clone(), member: None, kind: found.kind }
+        }
+        ParentValue::Member(json, member) => {
+            Operand { alias: ABOVE, column: json.clone(), member: Some(member.clone()), kind: found.kind }
+        }
+    })
+}
+
+/// The ids of all rows that fit are gathered once: then an index on the
+/// reference serves, also where this is one side of an OR, which a correlated
+/// EXISTS would turn into a scan.
+fn referred(sql: &mut Sql, table: &Table, attribute: &str, condition: &Predicate) -> Result<(), StoreError> {
+    let reference = table.references.iter().find(|r| r.attribute == attribute).ok_or_else(|| {
+        StoreError::Invalid(format!("'{attribute}' of '{}' is no reference", table.id.name))
+    })?;
+    sql.column(ROW, &reference.column)
+        .either(" IN (SELECT u.\"id\" FROM ", " = ANY (ARRAY(SELECT u.\"id\" FROM ");
+    sql.ident(&reference.table).push(" AS u WHERE ");
+    write(sql, Scope::Above(reference), condition)?;
+    sql.either(")", "))");
+    Ok(())
 }
 
 fn exists(

@@ -249,6 +249,44 @@ on_both! {
         }
     }
 
+    async fn a_condition_may_be_about_the_row_that_is_referred_to(world: World) {
+        let mut high = new("high", json!({"name": "high", "height": 9, "open": true, "wood:kind": "oak"}));
+        high.project_id = Some("p".into());
+        high.extensions = vec![("painter".into(), object(json!({"colour": "red"})))];
+        world.add(&shelves(), vec![high, new("low", json!({"name": "low", "height": 1, "open": false}))]).await;
+        let of = |id: &str, shelf: Value| new(id, json!({"name": id, "shelf_id": shelf, "code": id}));
+        let rows = vec![of("a", "high".into()), of("b", "low".into()), of("c", "high".into()), of("d", Value::Null)];
+        world.add(&boxes(), rows).await;
+        let on = |condition: Predicate| Predicate::Referred("shelf_id".into(), Box::new(condition));
+        let not = |p: Predicate| Predicate::Not(Box::new(p));
+        for (predicate, expected) in [
+            (on(Predicate::equal("project_id", "p")), "ac"),
+            (on(Predicate::In("open".into(), vec![true.into()])), "ac"),
+            (on(Predicate::In("height".into(), vec![1.into(), 2.into()])), "b"),
+            (on(Predicate::equal("wood:kind", "oak")), "ac"),
+            (on(Predicate::StartsWith("name".into(), "lo".into())), "b"),
+            (on(Predicate::equal("colour", "red")), "ac"),
+            (on(Predicate::always()), "abc"),
+            (on(Predicate::never()), ""),
+            (not(on(Predicate::equal("project_id", "p"))), "bd"),
+            (on(not(Predicate::equal("project_id", "p"))), "b"),
+            (Predicate::Any(vec![Predicate::equal("id", "d"), on(Predicate::equal("name", "low"))]), "bd"),
+        ] {
+            let query = Query { predicate: predicate.clone(), ..Query::default() };
+            let found = world.store.list(&boxes(), &query, &View::default()).await.unwrap();
+            let found: Vec<_> = found.map(|row| row.unwrap().id).collect().await;
+            assert_eq!(found.concat(), expected, "{predicate:?}");
+        }
+        let tags = on(Predicate::equal("tags", "x"));
+        let twice = on(on(Predicate::always()));
+        let plain = Predicate::Referred("name".into(), Box::new(Predicate::always()));
+        for wrong in [tags, twice, plain] {
+            let query = Query { predicate: wrong, ..Query::default() };
+            let refused = world.store.list(&boxes(), &query, &View::default()).await.err();
+            assert!(matches!(refused, Some(StoreError::Invalid(_))), "{refused:?}");
+        }
+    }
+
     async fn text_sorts_by_code_point_and_nulls_come_first(world: World) {
         let names = [Some("b"), Some("B"), Some("ä"), None, Some("a"), Some("\u{10000}"), Some("\u{ff61}")];
         let rows = names.iter().enumerate().map(|(i, name)| new(&i.to_string(), json!({"name": name, "wood:kind": name}))).collect();
