@@ -170,6 +170,24 @@ impl Access {
         Ok(())
     }
 
+    /// The rule and those about the attributes that are given, as a create or an
+    /// update asks them.
+    pub(crate) fn rules_about(
+        &self,
+        resource: &Resource,
+        rule: &str,
+        given: &Map<String, Value>,
+    ) -> Vec<String> {
+        let create = format!("create_{}", resource.member);
+        if rule != create && rule != format!("update_{}", resource.member) {
+            return vec![rule.to_owned()];
+        }
+        let set = |name: &str, value: &Value| {
+            rule != create || resource.attribute(name).is_some_and(|a| a.default.as_ref() != Some(value))
+        };
+        self.needed(resource, rule, given.iter().filter(|(name, value)| set(name, value))).rules
+    }
+
     /// The check of a change, for the runtime to make on the row as it is
     /// inside the unit of work.
     pub(crate) async fn guard(&self, store: &Store, change: Change<'_>) -> Result<Guard, Refusal> {
@@ -319,19 +337,20 @@ fn in_place(resource: &Resource, row: &Row, above: Option<&str>) -> bool {
 }
 
 /// A view of everything.
-fn whole() -> View {
+pub(crate) fn whole() -> View {
     View { hidden: Vec::new(), derived: true }
 }
 
 /// What came of fetching rows that rules ask for.
-struct Fetched {
+pub(crate) struct Fetched {
     /// Whether anything was asked for.
-    any: bool,
+    pub(crate) any: bool,
     /// Of one that does not exist.
     missing: Option<Refusal>,
 }
 
-async fn fetch(
+/// Reads rows that rules ask for.
+pub(crate) async fn fetch(
     store: &Store,
     wanted: Vec<crate::policy::Wanted>,
     parents: &mut Parents,
@@ -365,10 +384,11 @@ mod tests {
         let caller = Caller {
             project_id: "p1".into(),
             roles: roles.iter().map(|r| (*r).to_owned()).collect(),
-            is_admin: roles.contains(&"admin"),
             ..Caller::default()
         };
-        Access { tables: Arc::new(tables()), caller: Arc::new(caller) }
+        let tables = tables();
+        let caller = tables.policy.settle(caller);
+        Access { tables: Arc::new(tables), caller: Arc::new(caller) }
     }
 
     fn row(project: &str, document: Value) -> Row {

@@ -12,12 +12,14 @@ mod auth;
 mod body;
 mod documents;
 mod error;
+mod examine;
 mod links;
 mod listing;
 mod policy;
 mod python;
 mod resources;
 mod routes;
+mod rule_file;
 mod splice;
 mod stream;
 mod tables;
@@ -25,6 +27,9 @@ mod validate;
 mod view;
 
 pub use auth::{Auth, DEFAULT_PROJECT, Htpasswd, HtpasswdError};
+pub use examine::{Question, RuleView, Verdict};
+pub use policy::Finding;
+pub use rule_file::check_policy_file;
 
 use access::Access;
 use arc_swap::ArcSwap;
@@ -37,16 +42,22 @@ use futures::FutureExt;
 use hadron_manifest::Verb;
 use hadron_runtime::{Caller, PluginSet, Refusal, RowPolicy, Runtime};
 use hadron_store::{CollectionId, Predicate};
+use policy::Complaints;
 use resources::Asked;
 use routes::Meaning;
+use rule_file::{Overrides, RuleFile};
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tables::Tables;
 use tracing::Instrument;
 
 /// Names a request in answers, logs and error reports.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
+
+/// How often it is looked whether the policy file has changed.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The API of one server. Cheap to clone.
 #[derive(Clone)]
@@ -58,19 +69,72 @@ struct Inner {
     current: Arc<Current>,
 }
 
-/// The tables of the set of plugins that was seen last.
-struct Current(ArcSwap<Tables>);
+/// The tables of the set of plugins that was seen last, under the operator's
+/// rules.
+struct Current {
+    tables: ArcSwap<Tables>,
+    overrides: ArcSwap<Overrides>,
+    file: Option<RuleFile>,
+}
 
 impl Current {
+    fn new(set: &PluginSet, file: Option<&Path>) -> Result<Current, String> {
+        let file = file.map(RuleFile::new);
+        let rules = file.as_ref().map_or(Ok(Vec::new()), RuleFile::read)?;
+        let overrides = Overrides { version: 0, rules };
+        let (tables, complaints) = Tables::new(set, &overrides);
+        refuse(&complaints)?;
+        tell(&complaints);
+        Ok(Current {
+            tables: ArcSwap::from_pointee(tables),
+            overrides: ArcSwap::from_pointee(overrides),
+            file,
+        })
+    }
+
     /// The tables of this set.
     fn of(&self, set: &PluginSet) -> Arc<Tables> {
-        let tables = self.0.load_full();
-        if tables.generation == set.generation {
+        let (tables, overrides) = (self.tables.load_full(), self.overrides.load_full());
+        if tables.generation == set.generation && tables.version == overrides.version {
             return tables;
         }
-        let tables = Arc::new(Tables::new(set));
-        self.0.store(tables.clone());
+        let (tables, complaints) = Tables::new(set, &overrides);
+        tell(&complaints);
+        let tables = Arc::new(tables);
+        self.tables.store(tables.clone());
         tables
+    }
+
+    /// Reads the policy file again; on an error the rules stay as they were.
+    fn reload(&self, set: &PluginSet) -> Result<(), String> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let rules = file.read()?;
+        let overrides = Overrides { version: self.overrides.load().version + 1, rules };
+        let (tables, complaints) = Tables::new(set, &overrides);
+        refuse(&complaints)?;
+        tell(&complaints);
+        tracing::info!(rules = overrides.rules.len(), "policy file read");
+        self.overrides.store(Arc::new(overrides));
+        self.tables.store(Arc::new(tables));
+        Ok(())
+    }
+}
+
+fn refuse(complaints: &Complaints) -> Result<(), String> {
+    match complaints.refused.is_empty() {
+        true => Ok(()),
+        false => Err(format!("the policy file cannot be used: {}", complaints.refused.join("; "))),
+    }
+}
+
+/// Logs what is wrong with rules. Refused ones are left where a plugin came
+/// after the policy file: then they allow nobody.
+fn tell(complaints: &Complaints) {
+    for complaint in complaints.manifests.iter().chain(&complaints.refused) {
+        tracing::warn!("{complaint}");
+    }
+    for remark in &complaints.remarks {
+        tracing::warn!("policy file: {remark}");
     }
 }
 
@@ -79,7 +143,7 @@ impl RowPolicy for Current {
     /// collection that came with a set of plugins the API has not seen yet has
     /// no rules here, and nobody but an administrator gets at it.
     fn rows(&self, caller: &Caller, collection: &CollectionId, verb: Verb) -> Predicate {
-        let access = Access { tables: self.0.load_full(), caller: Arc::new(caller.clone()) };
+        let access = Access { tables: self.tables.load_full(), caller: Arc::new(caller.clone()) };
         match access.tables.of_collection(collection) {
             Some(resource) => access.rows(resource, verb),
             None if caller.is_admin => Predicate::always(),
@@ -90,11 +154,33 @@ impl RowPolicy for Current {
 
 impl Api {
     /// The API over a runtime's plugins; plugins that come and go later show in
-    /// the next request.
-    pub fn new(runtime: Runtime, auth: Auth) -> Api {
-        let current = Arc::new(Current(ArcSwap::from_pointee(Tables::new(&runtime.plugins()))));
+    /// the next request. The operator's rules are those of `policy_file`, which
+    /// is read again when it changes; the error says what is wrong with it.
+    pub fn new(runtime: Runtime, auth: Auth, policy_file: Option<&Path>) -> Result<Api, String> {
+        let current = Arc::new(Current::new(&runtime.plugins(), policy_file)?);
         runtime.set_policy(current.clone());
-        Api(Arc::new(Inner { runtime, auth, current }))
+        let api = Api(Arc::new(Inner { runtime, auth, current }));
+        if policy_file.is_some() {
+            tokio::spawn(watch(Arc::downgrade(&api.0)));
+        }
+        Ok(api)
+    }
+
+    /// Reads the policy file again, where there is one; on an error the rules
+    /// stay as they were.
+    pub fn reload_policy(&self) -> Result<(), String> {
+        self.0.current.reload(&self.0.runtime.plugins())
+    }
+
+    /// The rules in force, by name.
+    pub fn rules(&self) -> Vec<RuleView> {
+        examine::rules(&self.0.current.of(&self.0.runtime.plugins()))
+    }
+
+    /// Whether the rules in force would allow a caller something, and why.
+    pub async fn examine(&self, question: Question) -> Result<Verdict, Refusal> {
+        let tables = self.0.current.of(&self.0.runtime.plugins());
+        examine::examine(tables, self.0.runtime.store(), question).await
     }
 
     async fn answer(&self, request: Request, request_id: &str) -> Result<Response, Refusal> {
@@ -120,6 +206,7 @@ impl Api {
         };
         tracing::Span::current().record("project", &caller.project_id).record("user", &caller.user_id);
         let tables = self.0.current.of(&self.0.runtime.plugins());
+        let caller = tables.policy.settle(caller);
         let path = parts.uri.path();
         let meaning = routes::meaning(&tables, path).ok_or_else(error::no_such_path)?;
         let asked = Asked {
@@ -154,6 +241,26 @@ impl Api {
                 asked.act(place, &id, &action, writes).await
             }
             _ => Err(error::method_not_allowed()),
+        }
+    }
+}
+
+/// Reads the policy file again whenever it has changed, as long as the API is
+/// there.
+async fn watch(api: std::sync::Weak<Inner>) {
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        looks.tick().await;
+        let Some(api) = api.upgrade() else { return };
+        let look = move || {
+            if api.current.file.as_ref().is_some_and(RuleFile::changed)
+                && let Err(problem) = api.current.reload(&api.runtime.plugins())
+            {
+                tracing::error!("{problem}; the rules stay as they were");
+            }
+        };
+        if tokio::task::spawn_blocking(look).await.is_err() {
+            tracing::error!("the policy file could not be looked at");
         }
     }
 }

@@ -4,7 +4,8 @@
 //! its end, so a plugin that is added or removed meanwhile changes nothing
 //! half-way.
 
-use crate::policy::Policy;
+use crate::policy::{Complaints, Policy};
+use crate::rule_file::Overrides;
 use hadron_manifest::{Action, Attribute, Collection, Column, Manifest, Parent, Validator};
 use hadron_runtime::{PluginSet, Refusal, Status};
 use hadron_store::CollectionId;
@@ -27,7 +28,9 @@ pub(crate) const STANDARD: [(&str, Column); 6] = [
 pub(crate) struct Tables {
     /// The set's.
     pub(crate) generation: u64,
-    /// The union of the manifests' rules.
+    /// Of the operator's rules.
+    pub(crate) version: u64,
+    /// The union of the manifests' rules and the operator's.
     pub(crate) policy: Policy,
     /// In the order of the plugins.
     resources: Vec<Arc<Resource>>,
@@ -106,6 +109,8 @@ pub(crate) struct ReferenceTo {
     pub(crate) collection: CollectionId,
     /// Its singular.
     pub(crate) member: String,
+    /// What conditions on the row referred to can be about.
+    pub(crate) columns: Vec<(String, Column)>,
     not_found: String,
 }
 
@@ -117,21 +122,26 @@ impl ReferenceTo {
 }
 
 impl Tables {
-    /// Makes the tables of a set. What is wrong with its policy is logged.
-    pub(crate) fn new(set: &PluginSet) -> Tables {
+    /// Makes the tables of a set under an operator's rules, with what is wrong
+    /// with rules.
+    pub(crate) fn new(set: &PluginSet, overrides: &Overrides) -> (Tables, Complaints) {
         let manifests: Vec<&Manifest> = set.active().map(|p| p.manifest.as_ref()).collect();
-        Tables::of(&manifests, set.generation)
+        Tables::of(&manifests, set.generation, overrides)
     }
 
     /// Makes the tables of some manifests.
-    pub(crate) fn of(manifests: &[&Manifest], generation: u64) -> Tables {
-        let rules = manifests.iter().flat_map(|m| m.policy.iter().map(|(k, v)| (k.as_str(), v.as_str())));
-        let (policy, complaints) = Policy::new(rules);
-        for complaint in complaints {
-            tracing::warn!("{complaint}");
-        }
+    pub(crate) fn of(
+        manifests: &[&Manifest],
+        generation: u64,
+        overrides: &Overrides,
+    ) -> (Tables, Complaints) {
+        let rules = manifests.iter().flat_map(|m| {
+            m.policy.iter().map(|(name, rule)| (m.name.as_str(), name.as_str(), rule.as_str()))
+        });
+        let (policy, complaints) = Policy::new(rules, &overrides.rules);
         let mut tables = Tables {
             generation,
+            version: overrides.version,
             policy,
             resources: Vec::new(),
             by_path: HashMap::new(),
@@ -155,7 +165,7 @@ impl Tables {
                 break;
             }
         }
-        tables
+        (tables, complaints)
     }
 
     fn add(&mut self, manifests: &[&Manifest], owner: &Manifest, collection: &Collection) -> bool {
@@ -196,6 +206,18 @@ impl Tables {
     /// The resource at a path below `/v2.0/`.
     pub(crate) fn at(&self, path: &str) -> Option<&Arc<Resource>> {
         self.by_path.get(path).and_then(|i| self.resources.get(*i))
+    }
+
+    /// The resource that a rule is about, by the rule's name.
+    pub(crate) fn about(&self, rule: &str) -> Option<&Arc<Resource>> {
+        let rule = rule.split(':').next().unwrap_or_default();
+        let does = |r: &Resource| {
+            let verb = rule.strip_suffix(r.member.as_str()).and_then(|rest| rest.strip_suffix('_'));
+            let action = |name: &str| rule == name || verb == Some(name);
+            verb.is_some_and(|v| ["create", "get", "update", "delete"].contains(&v))
+                || r.actions.iter().any(|a| action(&a.name))
+        };
+        self.resources.iter().find(|r| does(r))
     }
 
     /// The child collection of that path.
@@ -314,10 +336,7 @@ impl Resource {
             return Some((name, *column));
         }
         let attribute = self.attribute(name)?;
-        match attribute.validate {
-            Validator::List { .. } | Validator::Object { .. } | Validator::Dict => None,
-            _ => Some((attribute.name.as_str(), attribute.validate.column())),
-        }
+        Some((attribute.name.as_str(), column(attribute)?))
     }
 
     /// No such row, or none that the caller may see.
@@ -342,12 +361,13 @@ impl Resource {
         self.references.iter().find(|r| *r.collection.name == *collection)
     }
 
-    /// Logs, once, that rows which a rule allows because of the row they refer
-    /// to are shown one by one but missing from lists.
+    /// Logs, once, that a part of a rule is no condition that a database could
+    /// be asked, so that what it allows is shown one by one but missing from
+    /// lists.
     pub(crate) fn tell_partial(&self) {
         self.told.get_or_init(|| {
             tracing::info!(collection = %self.name, rule = %format!("get_{}", self.member),
-                "what the rule says about rows referred to does not count in lists");
+                "what part of the rule allows cannot be looked for, and is missing from lists");
         });
     }
 
@@ -355,6 +375,14 @@ impl Resource {
     /// could be asked about.
     pub(crate) fn check_id(&self, id: &str) -> Result<(), Refusal> {
         if id.contains('\0') || id.len() > 255 { Err(self.no_such_row(id)) } else { Ok(()) }
+    }
+}
+
+/// What a condition on the attribute compares; none where there can be none.
+fn column(attribute: &Attribute) -> Option<Column> {
+    match attribute.validate {
+        Validator::List { .. } | Validator::Object { .. } | Validator::Dict => None,
+        _ => Some(attribute.validate.column()),
     }
 }
 
@@ -387,10 +415,21 @@ fn references(manifests: &[&Manifest], owner: &Manifest, collection: &Collection
                     name: target.name.as_str().into(),
                 },
                 member: target.member.clone(),
+                columns: columns(manifests, target),
                 not_found: target.not_found_type(),
             })
         })
         .collect()
+}
+
+/// What conditions on a collection's rows, seen from rows that refer to them,
+/// can be about.
+fn columns(manifests: &[&Manifest], collection: &Collection) -> Vec<(String, Column)> {
+    let extenders = manifests.iter().flat_map(|m| &m.extends);
+    let extenders = extenders.filter(|e| !collection.private && e.collection == collection.name);
+    let declared = collection.attributes.iter().chain(extenders.flat_map(|e| &e.attributes));
+    let declared = declared.filter_map(|a| Some((a.name.clone(), column(a)?)));
+    STANDARD.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).chain(declared).collect()
 }
 
 #[cfg(test)]
@@ -428,14 +467,11 @@ pub(crate) mod tests {
                  "derived": [{"name": "parts", "from": {"referring": {"collection": "parts", "attribute": "gadget_id"}}}],
                  "actions": [{"name": "polish", "writes": true}, {"name": "weigh"}]},
                 {"name": "shelves", "member": "shelf", "path_prefix": "store",
-                 "attributes": [{"name": "name", "validate": {"type": "string"}, "post": true}]}],
+                 "attributes": [{"name": "name", "validate": {"type": "string"}, "post": true},
+                                {"name": "floor", "validate": {"type": "string"}, "post": true}]}],
             "extensions": [{"name": "Polish", "alias": "polish", "description": "d", "updated": "2026-01-01T00:00:00-00:00"}],
             "policy": {
-                "context_is_admin": "role:admin",
-                "admin_only": "rule:context_is_admin",
-                "owner": "project_id:%(project_id)s",
                 "shelf_owner": "project_id:%(shelf:project_id)s",
-                "default": "rule:admin_only or rule:owner",
                 "create_gadget": "rule:admin_only or role:member and rule:owner",
                 "create_gadget:shared": "rule:admin_only",
                 "create_gadget:vendor:kind": "rule:admin_only",
@@ -455,7 +491,24 @@ pub(crate) mod tests {
         }))
         .unwrap();
         assert_eq!(hadron_manifest::check(&owner), Vec::<String>::new());
-        Tables::of(&[&owner, &extender], 1)
+        let (tables, complaints) = Tables::of(&[&owner, &extender], 1, &Overrides::default());
+        assert_eq!(complaints, Complaints::default());
+        tables
+    }
+
+    #[test]
+    fn a_rule_is_about_the_resource_that_its_name_ends_with() {
+        let tables = tables();
+        for (rule, member) in [
+            ("create_gadget:shared", Some("gadget")),
+            ("get_part", Some("part")),
+            ("polish", Some("gadget")),
+            ("weigh_gadget", Some("gadget")),
+            ("admin_only", None),
+            ("eat_gadget", None),
+        ] {
+            assert_eq!(tables.about(rule).map(|r| r.member.as_str()), member, "{rule}");
+        }
     }
 
     #[test]

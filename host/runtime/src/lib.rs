@@ -69,6 +69,10 @@ pub struct Caller {
     pub roles: Vec<String>,
     /// Whether policy counts the caller as an administrator.
     pub is_admin: bool,
+    /// Whether policy lets the caller see across projects.
+    pub has_global_access: bool,
+    /// Whether policy lets the caller make something for another project.
+    pub can_set_project_id: bool,
     /// Whether the project is the one that administers the cloud; true where
     /// the identity service names no such project.
     pub is_admin_project: bool,
@@ -92,6 +96,8 @@ impl Default for Caller {
             system_scope: String::new(),
             roles: Vec::new(),
             is_admin: false,
+            has_global_access: false,
+            can_set_project_id: false,
             is_admin_project: true,
             service_roles: Vec::new(),
             service_user_id: String::new(),

@@ -26,7 +26,7 @@ Exit codes:
   1  refused, or it went wrong              4  the configuration is wrong
   2  the command line is wrong              5  the data folder or address is in use
 
-Commands about plugins and the journal reach the running server through a socket in its data
+Commands about plugins, the journal and policy reach the running server through a socket in its data
 folder, so they run as the same user on the same machine."
 )]
 pub(crate) struct Cli {
@@ -44,6 +44,9 @@ pub(crate) enum Command {
     /// See and mend what waits to be delivered after a commit
     #[command(subcommand)]
     Journal(JournalCommand),
+    /// See the rules of who may do what, and why something is allowed or refused
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// See and prepare the database, without a server
     #[command(subcommand)]
     Db(DbCommand),
@@ -285,6 +288,78 @@ pub(crate) struct JournalFilter {
     /// About this resource
     #[arg(long, value_name = "ID")]
     pub(crate) resource: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// All rules in force, with who declares them
+    List {
+        /// Only those of the policy file
+        #[arg(long)]
+        overridden: bool,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// One rule, and what the policy file replaces
+    Show {
+        /// The rule's name
+        name: String,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Whether a rule would allow a caller something, and why
+    #[command(after_help = "\
+Roles are those that the token would list; an identity service adds implied ones (member implies
+reader). Without --target and --id it is about something of the caller's own project.
+
+Examples:
+  hadron policy check --rule create_network --roles member,reader --project P
+  hadron policy check --rule get_network --roles reader --project P --id NETWORK
+  hadron policy check --rule create_port --roles member --project P \\
+      --target '{\"project_id\": \"P\", \"network_id\": \"NETWORK\", \"mac_address\": \"fa:16:3e:00:00:01\"}'
+
+Exit codes: 0 allowed, 1 refused")]
+    Check(Box<CheckArgs>),
+}
+
+/// A question about a rule.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct CheckArgs {
+    /// The rule's name, as create_network or create_network:shared
+    #[arg(long, value_name = "NAME")]
+    pub(crate) rule: String,
+    /// The caller's roles, separated by commas
+    #[arg(long, value_name = "ROLES", value_delimiter = ',')]
+    pub(crate) roles: Vec<String>,
+    /// The project that the caller's token is for
+    #[arg(long, value_name = "ID", default_value = "")]
+    pub(crate) project: String,
+    /// The caller
+    #[arg(long, value_name = "ID", default_value = "")]
+    pub(crate) user: String,
+    /// The domain that the caller's token is for
+    #[arg(long, value_name = "ID", default_value = "")]
+    pub(crate) domain: String,
+    /// The caller's own domain
+    #[arg(long, value_name = "ID", default_value = "")]
+    pub(crate) user_domain: String,
+    /// The domain of the caller's project
+    #[arg(long, value_name = "ID", default_value = "")]
+    pub(crate) project_domain: String,
+    /// The caller's token is for the whole system
+    #[arg(long)]
+    pub(crate) system: bool,
+    /// Roles of the service that passes the request on, separated by commas
+    #[arg(long, value_name = "ROLES", value_delimiter = ',')]
+    pub(crate) service_roles: Vec<String>,
+    /// Attributes of what is asked about, as JSON: a create's body, an update's changes
+    #[arg(long, value_name = "JSON")]
+    pub(crate) target: Option<String>,
+    /// The resource that is asked about
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,6 +4,7 @@ pub(crate) mod config;
 pub(crate) mod db;
 pub(crate) mod journal;
 pub(crate) mod plugin;
+pub(crate) mod policy;
 
 use crate::cli::Cli;
 use crate::exit::Failure;

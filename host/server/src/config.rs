@@ -31,6 +31,7 @@ pub(crate) struct Config {
     pub(crate) allow_remote_without_auth: bool,
     pub(crate) drain_ms: u64,
     pub(crate) auth: Auth,
+    pub(crate) policy: Policy,
     pub(crate) database: Database,
     pub(crate) plugins: Plugins,
     pub(crate) runtime: Limits,
@@ -45,6 +46,12 @@ pub(crate) struct Config {
 pub(crate) struct Auth {
     pub(crate) mode: AuthMode,
     pub(crate) htpasswd: PathBuf,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Policy {
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -170,6 +177,11 @@ impl Config {
             hadron_store::Location::Sqlite(path) => format!("SQLite {}", path.display()),
             hadron_store::Location::Postgres(url) => show::without_password(&url),
         }
+    }
+
+    /// The operator's rules, where there are any.
+    pub(crate) fn policy_file(&self) -> Option<&Path> {
+        Some(self.policy.file.as_path()).filter(|path| !path.as_os_str().is_empty())
     }
 
     /// For the store.

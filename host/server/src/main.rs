@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Plugin(command) => commands::plugin::run(command),
         Command::Journal(command) => commands::journal::run(command),
+        Command::Policy(command) => commands::policy::run(command),
         Command::Db(command) => commands::db::run(command),
         Command::Config(command) => commands::config::run(command),
         Command::Completions { shell } => commands::completions(shell),

@@ -60,9 +60,10 @@ async fn serve(config: Config, began: Instant) -> Result<(), Failure> {
 
     let stop = CancellationToken::new();
     let about = control::About::new(&config, address);
-    let control = control::Server::bind(&folder.socket(), runtime.clone(), about)?;
+    let api = api(&runtime, &config)?;
+    let control = control::Server::bind(&folder.socket(), runtime.clone(), api.clone(), about)?;
     let control = tokio::spawn(control.serve(stop.clone()));
-    let api = listen::tcp(listener, api(&runtime, &config)?);
+    let api = listen::tcp(listener, hadron_api::router(api));
     runtime.start();
     banner::print(&config, address, &runtime.plugins(), loading, began.elapsed());
     info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
@@ -79,8 +80,8 @@ async fn serve(config: Config, began: Instant) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The routes of the REST API.
-fn api(runtime: &Runtime, config: &Config) -> Result<axum::Router, Failure> {
+/// The REST API.
+fn api(runtime: &Runtime, config: &Config) -> Result<Api, Failure> {
     let auth = match config.auth.mode {
         AuthMode::None => Auth::None,
         AuthMode::HttpBasic => {
@@ -89,7 +90,7 @@ fn api(runtime: &Runtime, config: &Config) -> Result<axum::Router, Failure> {
             Auth::HttpBasic(users)
         }
     };
-    Ok(hadron_api::router(Api::new(runtime.clone(), auth)))
+    Api::new(runtime.clone(), auth, config.policy_file()).map_err(|e| Failure::new(Exit::Configuration, e))
 }
 
 /// Waits for a signal, then for the requests under way; a second signal ends

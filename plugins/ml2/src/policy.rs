@@ -1,22 +1,13 @@
 //! Who may do what by default: Neutron's rules for networks, subnets and ports,
-//! in oslo.policy's language, and the rules they are made of.
+//! in oslo.policy's language. Those that all rules are made of are the host's.
 
 use std::collections::BTreeMap;
 
-const RULES: [(&str, &str); 64] = [
-    ("context_is_admin", "role:admin"),
-    ("context_with_global_access", "!"),
-    ("service_api", "role:service"),
-    ("owner", "project_id:%(project_id)s"),
-    ("admin_or_owner", "rule:context_is_admin or rule:owner"),
-    ("context_is_advsvc", "role:advsvc"),
+const RULES: [(&str, &str); 55] = [
     ("admin_or_network_owner", "rule:context_is_admin or project_id:%(network:project_id)s"),
     ("admin_owner_or_network_owner", "rule:owner or rule:admin_or_network_owner"),
     ("network_owner", "project_id:%(network:project_id)s"),
-    ("admin_only", "rule:context_is_admin"),
-    ("regular_user", ""),
     ("shared", "field:networks:shared=True"),
-    ("default", "rule:admin_or_owner"),
     ("external", "field:networks:router:external=True"),
     ("external_network", "field:subnets:router:external=True"),
     ("network_device", "field:port:device_owner=~^network:"),

@@ -32,9 +32,6 @@ const ADMIN_ROLES: [&str; 4] = ["admin", "manager", "member", "reader"];
 /// Longest header about the caller, in bytes.
 const HEADER_LENGTH: usize = 255;
 
-/// The role that policy takes for an administrator's.
-const ADMIN: &str = "admin";
-
 /// Why there is no caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Denial {
@@ -79,7 +76,6 @@ fn caller(headers: &HeaderMap, request_id: &str, user_id: String) -> Result<Call
         project_domain_id: named("x-project-domain-id")?,
         domain_id,
         system_scope,
-        is_admin: roles.iter().any(|r| r.eq_ignore_ascii_case(ADMIN)),
         roles,
         service_roles: list(headers, "x-service-roles")?.unwrap_or_default(),
         ..Caller::default()
@@ -127,16 +123,15 @@ mod tests {
     #[tokio::test]
     async fn without_authentication_everybody_is_an_administrator_of_some_project() {
         let caller = Auth::None.authenticate(&HeaderMap::new(), "req-1").await.unwrap();
-        assert!(caller.is_admin);
         assert_eq!(caller.project_id, DEFAULT_PROJECT);
-        assert!(caller.roles.iter().any(|r| r == "member"));
+        assert_eq!(caller.roles, ADMIN_ROLES);
     }
 
     #[tokio::test]
     async fn headers_name_project_user_and_roles() {
         let given = headers(&[("x-project-id", "p"), ("x-user-id", "u"), ("x-roles", "member, reader")]);
         let caller = Auth::None.authenticate(&given, "req-1").await.unwrap();
-        assert_eq!((caller.project_id.as_str(), caller.user_id.as_str(), caller.is_admin), ("p", "u", false));
+        assert_eq!((caller.project_id.as_str(), caller.user_id.as_str()), ("p", "u"));
         assert_eq!(caller.roles, ["member", "reader"]);
     }
 
@@ -161,7 +156,7 @@ mod tests {
     #[tokio::test]
     async fn headers_that_were_given_never_leave_a_caller_with_more_rights() {
         let caller = Auth::None.authenticate(&headers(&[("x-roles", "")]), "req-1").await.unwrap();
-        assert_eq!((caller.is_admin, caller.roles.len()), (false, 0));
+        assert_eq!(caller.roles, Vec::<String>::new());
         let mut odd = HeaderMap::new();
         odd.insert("x-project-id", axum::http::HeaderValue::from_bytes(b"\xff").unwrap());
         assert_eq!(Auth::None.authenticate(&odd, "req-1").await, Err(Denial::Header("x-project-id")));

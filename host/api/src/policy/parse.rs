@@ -2,7 +2,12 @@
 //!
 //! `or` binds weakest, then `and`, then `not`; parentheses group. An empty rule
 //! allows everybody, `@` too, `!` nobody. A check is `KIND:MATCH`, where MATCH
-//! may name members of the target as `%(name)s`.
+//! may name members of the target as `%(name)s`. The older form, a list of
+//! lists of checks, means the same: any of the lists, of which all checks.
+
+use super::pattern::Pattern;
+use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// How deep a rule may nest; deeper ones are refused, not overflowed.
 const DEPTH: u32 = 64;
@@ -18,24 +23,31 @@ pub(crate) enum Check {
     All(Vec<Check>),
     /// `X or Y`.
     Any(Vec<Check>),
-    /// `role:NAME`, in lower case.
-    Role(String),
+    /// `role:NAME`, in any case of letters.
+    Role(Vec<Part>),
     /// `rule:NAME`.
     Rule(String),
-    /// Neutron's `field:COLLECTION:ATTRIBUTE=VALUE`, or `=~^START`.
+    /// Neutron's `field:COLLECTION:ATTRIBUTE=VALUE`.
     Field {
         /// The collection, or a word that means the target's own.
         collection: String,
         /// The attribute.
         attribute: String,
-        /// The value.
-        value: String,
-        /// Whether the attribute only has to start with the value.
-        prefix: bool,
+        /// What it has to be.
+        wanted: Wanted,
     },
     /// `KIND:MATCH` for anything else: one side is of the caller (or literal),
     /// the other of the target.
     Equal(Side, Vec<Part>),
+}
+
+/// What a field has to be.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Wanted {
+    /// `=VALUE`.
+    Is(String),
+    /// `=~PATTERN`.
+    Fits(Pattern),
 }
 
 /// The left side of a generic check.
@@ -54,6 +66,48 @@ pub(crate) enum Part {
     Text(String),
     /// `%(name)s`: a member of the target.
     Member(String),
+}
+
+/// A rule as it is written in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Written {
+    /// In the rule language.
+    Text(String),
+    /// The older form: one of these, each a check or a list of which all hold.
+    List(Vec<Alternative>),
+}
+
+/// One of the alternatives of a rule in the older form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Alternative {
+    /// A check.
+    One(String),
+    /// Checks that all hold.
+    All(Vec<String>),
+}
+
+impl Written {
+    /// Reads the rule; the error is a sentence.
+    pub(crate) fn parse(&self) -> Result<Check, String> {
+        let list = match self {
+            Written::Text(text) => return parse(text),
+            Written::List(list) if list.is_empty() => return Ok(Check::Constant(true)),
+            Written::List(list) => list,
+        };
+        let alternatives = list.iter().filter_map(|alternative| match alternative {
+            Alternative::One(text) => Some(check(text)),
+            Alternative::All(texts) if texts.is_empty() => None,
+            Alternative::All(texts) => Some(
+                texts.iter().map(|t| check(t)).collect::<Result<Vec<_>, _>>().map(|c| single(c, Check::All)),
+            ),
+        });
+        Ok(match alternatives.collect::<Result<Vec<_>, _>>()? {
+            none if none.is_empty() => Check::Constant(false),
+            some => single(some, Check::Any),
+        })
+    }
 }
 
 /// Reads a rule; the error is a sentence.
@@ -177,13 +231,13 @@ fn check(text: &str) -> Result<Check, String> {
     let (kind, target) = kind_and_match(text)
         .ok_or_else(|| format!("'{text}' is no policy check; write KIND:MATCH, '@' or '!'"))?;
     match kind {
-        "role" => Ok(Check::Role(target.to_lowercase())),
+        "role" => Ok(Check::Role(parts(&target.to_lowercase()))),
         "rule" => Ok(Check::Rule(target.to_owned())),
         "field" => field(target),
         "http" | "https" => {
             Err(format!("the policy check '{text}' would ask a remote server, which is not done"))
         }
-        _ => Ok(Check::Equal(side(kind), parts(target))),
+        _ => Ok(Check::Equal(side(kind)?, parts(target))),
     }
 }
 
@@ -199,36 +253,27 @@ fn field(target: &str) -> Result<Check, String> {
     let wrong = || format!("'field:{target}' is not of the form field:COLLECTION:ATTRIBUTE=VALUE");
     let (collection, rest) = target.split_once(':').ok_or_else(wrong)?;
     let (attribute, value) = rest.split_once('=').ok_or_else(wrong)?;
-    let (value, prefix) = match value.strip_prefix('~') {
-        None => (value, false),
-        Some(pattern) => {
-            let start = pattern.strip_prefix('^').unwrap_or(pattern);
-            if start.contains(|c: char| "\\^$.|?*+()[]{}".contains(c)) {
-                return Err(format!(
-                    "the pattern of 'field:{target}' is more than the start of a text ('=~^START')"
-                ));
-            }
-            (start, true)
-        }
+    let wanted = match value.strip_prefix('~') {
+        None => Wanted::Is(value.to_owned()),
+        Some(pattern) => Wanted::Fits(Pattern::new(pattern).map_err(|e| format!("'field:{target}': {e}"))?),
     };
-    Ok(Check::Field {
-        collection: collection.to_owned(),
-        attribute: attribute.to_owned(),
-        value: value.to_owned(),
-        prefix,
-    })
+    Ok(Check::Field { collection: collection.to_owned(), attribute: attribute.to_owned(), wanted })
 }
 
-fn side(kind: &str) -> Side {
+fn side(kind: &str) -> Result<Side, String> {
     for mark in ['\'', '"'] {
         if let Some(inner) = kind.strip_prefix(mark).and_then(|k| k.strip_suffix(mark)) {
-            return Side::Literal(inner.to_owned());
+            return Ok(Side::Literal(inner.to_owned()));
         }
     }
-    if ["True", "False", "None"].contains(&kind) || kind.parse::<f64>().is_ok() {
-        return Side::Literal(kind.to_owned());
+    if ["True", "False", "None"].contains(&kind) || kind.parse::<i64>().is_ok() {
+        return Ok(Side::Literal(kind.to_owned()));
     }
-    Side::Credential(kind.to_owned())
+    let word = |w: &str| !w.is_empty() && w.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
+    if kind.split('.').all(word) {
+        return Ok(Side::Credential(kind.to_owned()));
+    }
+    Err(format!("'{kind}' is no kind of policy check, no credential and no literal"))
 }
 
 fn parts(text: &str) -> Vec<Part> {
@@ -248,13 +293,89 @@ fn parts(text: &str) -> Vec<Part> {
     out
 }
 
+impl Check {
+    /// Parts of it that are rules themselves.
+    pub(crate) fn below(&self) -> &[Check] {
+        match self {
+            Check::Not(inner) => std::slice::from_ref(&**inner),
+            Check::All(parts) | Check::Any(parts) => parts,
+            _ => &[],
+        }
+    }
+
+    /// Names of the rules it names.
+    pub(crate) fn rules(&self) -> Vec<&str> {
+        match self {
+            Check::Rule(name) => vec![name],
+            other => other.below().iter().flat_map(Check::rules).collect(),
+        }
+    }
+
+    /// Credentials it asks about.
+    pub(crate) fn credentials(&self) -> Vec<&str> {
+        match self {
+            Check::Equal(Side::Credential(path), _) => vec![path],
+            other => other.below().iter().flat_map(Check::credentials).collect(),
+        }
+    }
+}
+
+/// The rule in a normal form: two texts that mean the same by grammar are
+/// written the same.
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Check::Constant(true) => f.write_str("@"),
+            Check::Constant(false) => f.write_str("!"),
+            Check::Not(inner) => write!(f, "not {inner}"),
+            Check::All(parts) => joined(f, parts, " and "),
+            Check::Any(parts) => joined(f, parts, " or "),
+            Check::Role(parts) => write!(f, "role:{}", Pieces(parts)),
+            Check::Rule(name) => write!(f, "rule:{name}"),
+            Check::Field { collection, attribute, wanted: Wanted::Is(value) } => {
+                write!(f, "field:{collection}:{attribute}={value}")
+            }
+            Check::Field { collection, attribute, wanted: Wanted::Fits(pattern) } => {
+                write!(f, "field:{collection}:{attribute}=~{}", pattern.text())
+            }
+            Check::Equal(Side::Credential(path), parts) => write!(f, "{path}:{}", Pieces(parts)),
+            Check::Equal(Side::Literal(text), parts) => {
+                let mark = if text.contains('\'') { '"' } else { '\'' };
+                write!(f, "{mark}{text}{mark}:{}", Pieces(parts))
+            }
+        }
+    }
+}
+
+fn joined(f: &mut fmt::Formatter<'_>, parts: &[Check], between: &str) -> fmt::Result {
+    f.write_str("(")?;
+    for (i, part) in parts.iter().enumerate() {
+        if i > 0 {
+            f.write_str(between)?;
+        }
+        write!(f, "{part}")?;
+    }
+    f.write_str(")")
+}
+
+struct Pieces<'a>(&'a [Part]);
+
+impl fmt::Display for Pieces<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|part| match part {
+            Part::Text(text) => f.write_str(text),
+            Part::Member(name) => write!(f, "%({name})s"),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     fn role(name: &str) -> Check {
-        Check::Role(name.to_owned())
+        Check::Role(vec![Part::Text(name.to_owned())])
     }
 
     #[test]
@@ -293,23 +414,69 @@ mod tests {
     }
 
     #[test]
-    fn a_field_may_hold_a_colon_and_a_start() {
-        let field = |attribute: &str, value: &str, prefix| Check::Field {
+    fn a_field_may_hold_a_colon_and_a_pattern() {
+        let field = |attribute: &str, wanted| Check::Field {
             collection: "gadgets".to_owned(),
             attribute: attribute.to_owned(),
-            value: value.to_owned(),
-            prefix,
+            wanted,
         };
-        assert_eq!(parse("field:gadgets:a:b=True").unwrap(), field("a:b", "True", false));
-        assert_eq!(parse("field:gadgets:owner=~^net:").unwrap(), field("owner", "net:", true));
-        assert!(parse("field:gadgets:owner=~(a|b)").is_err());
+        let is = |value: &str| Wanted::Is(value.to_owned());
+        let fits = |pattern: &str| Wanted::Fits(Pattern::new(pattern).unwrap());
+        assert_eq!(parse("field:gadgets:a:b=True").unwrap(), field("a:b", is("True")));
+        assert_eq!(parse("field:gadgets:owner=*").unwrap(), field("owner", is("*")));
+        assert_eq!(parse("field:gadgets:owner=~^net:").unwrap(), field("owner", fits("^net:")));
+        assert_eq!(parse("field:gadgets:owner=~(a|b)c").unwrap(), field("owner", fits("(a|b)c")));
+        assert!(parse("field:gadgets:owner=~[").is_err());
+    }
+
+    #[test]
+    fn roles_may_be_named_by_the_target_and_are_the_same_in_capitals() {
+        assert_eq!(parse("role:%(keeper)s").unwrap(), Check::Role(vec![Part::Member("keeper".to_owned())]));
+        assert_eq!(parse("role:Admin").unwrap(), role("admin"));
+    }
+
+    #[test]
+    fn the_older_form_is_any_of_lists_of_which_all_hold() {
+        let written = |value: serde_json::Value| serde_json::from_value::<Written>(value).unwrap().parse();
+        assert_eq!(
+            written(serde_json::json!([["role:a", "role:b"], "role:c", []])),
+            Ok(Check::Any(vec![Check::All(vec![role("a"), role("b")]), role("c")]))
+        );
+        assert_eq!(written(serde_json::json!([["role:a"]])), Ok(role("a")));
+        assert_eq!(written(serde_json::json!([])), Ok(Check::Constant(true)));
+        assert_eq!(written(serde_json::json!([[]])), Ok(Check::Constant(false)));
+        assert!(written(serde_json::json!([["nonsense"]])).is_err());
+    }
+
+    #[test]
+    fn what_is_written_is_read_as_the_same() {
+        for text in [
+            "@",
+            "!",
+            "((role:a and not rule:b) or field:x:y=~^(a|b):)",
+            "('it':%(is)s or user.domain.id:%(target.domain)s-x)",
+            "(field:a:b:c=* and 7:%(n)s)",
+        ] {
+            let check = parse(text).unwrap();
+            assert_eq!(parse(&check.to_string()).unwrap(), check, "{text}");
+        }
     }
 
     #[test]
     fn what_is_no_rule_is_refused() {
-        for text in
-            ["role:a or", "and role:a", "(role:a", "role:a)", "role:a role:b", "nonsense", "http://x/%(a)s"]
-        {
+        for text in [
+            "role:a or",
+            "and role:a",
+            "(role:a",
+            "role:a)",
+            "role:a role:b",
+            "nonsense",
+            "http://x/%(a)s",
+            "a b:c",
+            "a+b:%(c)s",
+            ".a:b",
+            ":a",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
         assert_eq!(parse(""), Ok(Check::Constant(true)));

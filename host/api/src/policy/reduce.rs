@@ -6,15 +6,13 @@
 //! were fetched. Unknown never allows.
 
 use super::Policy;
-use super::parse::{Check, Part, Side};
+use super::credentials::credential;
+use super::parse::{Check, Part, Side, Wanted};
 use crate::python;
 use hadron_manifest::Column;
 use hadron_runtime::Caller;
 use hadron_store::Predicate;
 use serde_json::Value;
-
-/// Rules that name rules, deeper than this, are taken for a circle and deny.
-const DEPTH: u32 = 32;
 
 /// What a rule is about.
 pub(crate) trait Target {
@@ -33,9 +31,39 @@ pub(crate) enum Found {
     /// There is no such member.
     Absent,
     /// A column of rows not read yet.
-    Column(String, Column),
+    Column(Place),
     /// It cannot be told yet.
     Unknown,
+}
+
+/// Where rows that were not read yet have a value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Place {
+    /// The attribute that names the row which has it, where it is not the row's
+    /// own.
+    pub(crate) reference: Option<String>,
+    /// The column.
+    pub(crate) column: String,
+    /// What it holds.
+    pub(crate) kind: Column,
+}
+
+impl Place {
+    fn holds(self, condition: impl FnOnce(String) -> Predicate) -> Residual {
+        let condition = condition(self.column);
+        Residual::Row(match self.reference {
+            None => condition,
+            Some(reference) => Predicate::Referred(reference, Box::new(condition)),
+        })
+    }
+
+    /// Holds one of the values; nothing does where there are none.
+    fn is(self, values: Vec<Value>) -> Residual {
+        match values.is_empty() {
+            true => Residual::Known(false),
+            false => self.holds(|column| Predicate::In(column, values)),
+        }
+    }
 }
 
 /// What remains of a rule.
@@ -132,80 +160,118 @@ impl Residual {
     }
 }
 
-pub(super) fn reduce(
-    policy: &Policy,
-    check: &Check,
-    caller: &Caller,
-    target: &dyn Target,
-    depth: u32,
-) -> Residual {
-    let below = |part: &Check| reduce(policy, part, caller, target, depth);
+/// Rules name no rules in circles, nor too deep: `Policy` sees to it.
+pub(super) fn reduce(policy: &Policy, check: &Check, caller: &Caller, target: &dyn Target) -> Residual {
+    let below = |part: &Check| reduce(policy, part, caller, target);
     match check {
         Check::Constant(answer) => Residual::Known(*answer),
         Check::Not(inner) => below(inner).not(),
         Check::All(parts) => Residual::all(parts.iter().map(below)),
         Check::Any(parts) => Residual::any(parts.iter().map(below)),
-        Check::Role(role) => Residual::Known(caller.roles.iter().any(|r| r.to_lowercase() == *role)),
-        Check::Rule(_) if depth >= DEPTH => Residual::Known(false),
-        Check::Rule(name) => match policy.rule(name) {
-            Some(rule) => reduce(policy, rule, caller, target, depth + 1),
-            None => Residual::Known(false),
+        Check::Role(parts) => match text(parts, target) {
+            Ok(role) => Residual::Known(caller.roles.iter().any(|r| r.to_lowercase() == role.to_lowercase())),
+            Err(residual) => residual,
         },
-        Check::Field { collection, attribute, value, prefix } => {
-            field(target.field(collection, attribute), value, *prefix)
-        }
+        Check::Rule(name) => policy.named(name).map_or(Residual::Known(false), below),
+        Check::Field { collection, attribute, wanted } => field(target.field(collection, attribute), wanted),
         Check::Equal(side, parts) => equal(side, parts, caller, target),
     }
 }
 
-fn field(found: Found, value: &str, prefix: bool) -> Residual {
-    match found {
-        Found::Absent => Residual::Known(false),
-        Found::Unknown => Residual::Unknown,
-        Found::Value(Value::Null) => Residual::Known(false),
-        Found::Value(Value::Bool(is)) => Residual::Known(boolean(value) == Some(is)),
-        Found::Value(is) if prefix => Residual::Known(python::text(&is).starts_with(value)),
-        Found::Value(is) => Residual::Known(python::text(&is) == value),
-        Found::Column(name, _) if prefix => Residual::Row(Predicate::StartsWith(name, value.to_owned())),
-        Found::Column(name, column) => column_is(name, column, &[value]),
+fn field(found: Found, wanted: &Wanted) -> Residual {
+    let place = match found {
+        Found::Absent | Found::Value(Value::Null) => return Residual::Known(false),
+        Found::Unknown => return Residual::Unknown,
+        Found::Value(value) => return Residual::Known(field_is(&value, wanted)),
+        Found::Column(place) => place,
+    };
+    match (wanted, place.kind) {
+        (Wanted::Is(value), Column::Text) => place.is(vec![Value::from(value.as_str())]),
+        (Wanted::Is(value), Column::Boolean) => {
+            place.is(boolean(value).map(Value::from).into_iter().collect())
+        }
+        (Wanted::Is(value), Column::Integer) => place.is(integer(value).into_iter().collect()),
+        (Wanted::Fits(pattern), Column::Text) => match pattern.starts() {
+            Some(starts) => place.holds(|column| {
+                let start = |start: &String| Predicate::StartsWith(column.clone(), start.clone());
+                match starts {
+                    [one] => start(one),
+                    _ => Predicate::Any(starts.iter().map(start).collect()),
+                }
+            }),
+            None => Residual::Unknown,
+        },
+        (Wanted::Fits(_), _) => Residual::Known(false),
+    }
+}
+
+/// Values are converted as the attribute's own are: `True` is meant by a rule
+/// about a boolean.
+fn field_is(value: &Value, wanted: &Wanted) -> bool {
+    match (wanted, value) {
+        (Wanted::Is(wanted), Value::Bool(is)) => boolean(wanted) == Some(*is),
+        (Wanted::Is(wanted), value) => python::text(value) == *wanted,
+        (Wanted::Fits(pattern), Value::String(text)) => pattern.fits(text),
+        (Wanted::Fits(_), _) => false,
     }
 }
 
 fn equal(side: &Side, parts: &[Part], caller: &Caller, target: &dyn Target) -> Residual {
-    let credentials = match side {
-        Side::Literal(text) => vec![text.clone()],
-        Side::Credential(name) => credential(caller, name),
+    let held = match side {
+        Side::Literal(text) => vec![text.as_str()],
+        Side::Credential(path) => match credential(caller, path) {
+            None => return Residual::Known(false),
+            // Nothing is `None` in a rule, but no value of a target: rows
+            // without a project are not those of callers without one.
+            Some(held) if held.is_empty() && parts.iter().all(|p| matches!(p, Part::Text(_))) => vec!["None"],
+            Some(held) => held,
+        },
     };
     if let [Part::Member(name)] = parts
-        && let Found::Column(name, column) = target.member(name)
+        && let Found::Column(place) = target.member(name)
     {
-        return column_is(name, column, &credentials.iter().map(String::as_str).collect::<Vec<_>>());
+        let kind = place.kind;
+        return place.is(held.iter().flat_map(|text| written_as(text, kind)).collect());
     }
-    let mut text = String::new();
+    match text(parts, target) {
+        Ok(text) => Residual::Known(held.contains(&text.as_str())),
+        Err(residual) => residual,
+    }
+}
+
+/// The text that the parts make; else what remains of a check about it.
+fn text(parts: &[Part], target: &dyn Target) -> Result<String, Residual> {
+    let mut out = String::new();
     for part in parts {
         match part {
-            Part::Text(piece) => text.push_str(piece),
+            Part::Text(piece) => out.push_str(piece),
             Part::Member(name) => match target.member(name) {
-                Found::Value(value) => text.push_str(&python::text(&value)),
-                Found::Absent => return Residual::Known(false),
-                Found::Unknown | Found::Column(..) => return Residual::Unknown,
+                Found::Value(value) => out.push_str(&python::text(&value)),
+                Found::Absent => return Err(Residual::Known(false)),
+                Found::Unknown | Found::Column(_) => return Err(Residual::Unknown),
             },
         }
     }
-    Residual::Known(credentials.contains(&text))
+    Ok(out)
 }
 
-/// The column holds one of these values, as rules write them.
-fn column_is(name: String, column: Column, values: &[&str]) -> Residual {
-    let values: Vec<Value> = values
-        .iter()
-        .filter_map(|text| match column {
-            Column::Text => Some(Value::from(*text)),
-            Column::Boolean => boolean(text).map(Value::from),
-            Column::Integer => text.parse::<i64>().ok().map(Value::from),
-        })
-        .collect();
-    if values.is_empty() { Residual::Known(false) } else { Residual::Row(Predicate::In(name, values)) }
+/// The values of such a column that Python writes as that text.
+fn written_as(text: &str, kind: Column) -> Vec<Value> {
+    let value = match kind {
+        Column::Text => Some(Value::from(text)),
+        Column::Boolean => match text {
+            "True" => Some(Value::from(true)),
+            "False" => Some(Value::from(false)),
+            _ => None,
+        },
+        Column::Integer => integer(text),
+    };
+    let null = (text == "None").then_some(Value::Null);
+    value.into_iter().chain(null).collect()
+}
+
+fn integer(text: &str) -> Option<Value> {
+    text.parse::<i64>().ok().filter(|number| number.to_string() == text).map(Value::from)
 }
 
 fn boolean(text: &str) -> Option<bool> {
@@ -213,16 +279,5 @@ fn boolean(text: &str) -> Option<bool> {
         "true" | "1" => Some(true),
         "false" | "0" => Some(false),
         _ => None,
-    }
-}
-
-/// What a rule can say about the caller; each of the values fits.
-fn credential(caller: &Caller, name: &str) -> Vec<String> {
-    match name {
-        "user_id" | "user" => vec![caller.user_id.clone()],
-        "project_id" | "tenant_id" | "project" | "tenant" => vec![caller.project_id.clone()],
-        "is_admin" => vec![if caller.is_admin { "True" } else { "False" }.to_owned()],
-        "roles" => caller.roles.clone(),
-        _ => Vec::new(),
     }
 }

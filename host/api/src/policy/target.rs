@@ -1,6 +1,6 @@
 //! What rules are about: rows not read yet, bodies, and rows.
 
-use super::{Found, Target};
+use super::{Found, Place, Target};
 use crate::tables::{ReferenceTo, Resource};
 use hadron_store::Row;
 use serde_json::{Map, Value};
@@ -13,23 +13,32 @@ pub(crate) struct Unread<'a>(pub(crate) &'a Resource);
 impl Unread<'_> {
     fn own(&self, name: &str) -> Option<Found> {
         if let Some((column, kind)) = self.0.column(name) {
-            return Some(Found::Column(column.to_owned(), kind));
+            return Some(Found::Column(Place { reference: None, column: column.to_owned(), kind }));
         }
         self.0.shown.iter().any(|n| n == name).then_some(Found::Unknown)
+    }
+
+    fn above(reference: &ReferenceTo, attribute: &str) -> Found {
+        let column = reference.columns.iter().find(|(name, _)| name == attribute);
+        column.map_or(Found::Unknown, |(name, kind)| {
+            let reference = Some(reference.attribute.clone());
+            Found::Column(Place { reference, column: name.clone(), kind: *kind })
+        })
     }
 }
 
 impl Target for Unread<'_> {
     fn member(&self, name: &str) -> Found {
+        let name = plain(name);
         self.own(name).unwrap_or_else(|| match parent_member(self.0, name) {
-            Some(_) => Found::Unknown,
+            Some((reference, attribute)) => Unread::above(reference, attribute),
             None => Found::Absent,
         })
     }
 
     fn field(&self, collection: &str, attribute: &str) -> Found {
         self.own(attribute).unwrap_or_else(|| match self.0.reference_to(collection) {
-            Some(_) => Found::Unknown,
+            Some(reference) => Unread::above(reference, attribute),
             None => Found::Absent,
         })
     }
@@ -105,14 +114,13 @@ impl<'a> Whole<'a> {
     }
 
     fn own(&self, name: &str) -> Option<Value> {
-        let name = if name == "tenant_id" { "project_id" } else { name };
         if let Some(value) = self.given.and_then(|g| g.get(name)) {
             return Some(value.clone());
         }
         let row = self.row?;
         match name {
             "id" => Some(Value::from(row.id.as_str())),
-            "project_id" => Some(Value::from(row.project_id.clone().unwrap_or_default())),
+            "project_id" => Some(row.project_id.clone().map_or(Value::Null, Value::from)),
             // A row that cannot be read has no attributes, and rules deny.
             _ => self
                 .read
@@ -142,6 +150,7 @@ impl<'a> Whole<'a> {
 
 impl Target for Whole<'_> {
     fn member(&self, name: &str) -> Found {
+        let name = plain(name);
         if let Some(value) = self.own(name) {
             return Found::Value(value);
         }
@@ -162,9 +171,30 @@ impl Target for Whole<'_> {
     }
 }
 
-/// `shelf:project_id` is the attribute of the row that `shelf_id` names.
+/// A target of which nothing is known but what was said: not about a resource
+/// that is there.
+pub(crate) struct Said<'a>(pub(crate) &'a Map<String, Value>);
+
+impl Target for Said<'_> {
+    fn member(&self, name: &str) -> Found {
+        self.0.get(plain(name)).cloned().map_or(Found::Absent, Found::Value)
+    }
+
+    fn field(&self, _: &str, attribute: &str) -> Found {
+        self.member(attribute)
+    }
+}
+
+/// `%(target.name)s` is `%(name)s`, and `tenant_id` another name of
+/// `project_id`.
+fn plain(name: &str) -> &str {
+    let name = name.strip_prefix("target.").unwrap_or(name);
+    if name == "tenant_id" { "project_id" } else { name }
+}
+
+/// `shelf:project_id` (in older rules `shelf_project_id`) is the attribute of
+/// the row that `shelf_id` names.
 fn parent_member<'a, 'n>(resource: &'a Resource, name: &'n str) -> Option<(&'a ReferenceTo, &'n str)> {
-    let (word, attribute) = name.split_once(':')?;
-    let attribute = if attribute == "tenant_id" { "project_id" } else { attribute };
-    Some((resource.reference_named(word)?, attribute))
+    let (word, attribute) = name.split_once(':').or_else(|| name.split_once('_'))?;
+    Some((resource.reference_named(word)?, plain(attribute)))
 }

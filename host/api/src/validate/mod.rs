@@ -128,8 +128,7 @@ fn project(caller: &Caller, body: &mut Map<String, Value>) -> Result<String, Ref
             )));
         }
     };
-    let trusted = caller.is_admin || caller.roles.iter().any(|r| r == "advsvc");
-    if name != caller.project_id && !trusted {
+    if name != caller.project_id && !(caller.is_admin || caller.can_set_project_id) {
         return Err(bad_request(
             "Specifying 'project_id' other than the authenticated project in request is not allowed for the \
              current user.",

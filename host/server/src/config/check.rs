@@ -22,6 +22,9 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
             problems.push(format!("auth.htpasswd: {} cannot be read: {error}", file.display()));
         }
     }
+    if let Some(Err(problem)) = config.policy_file().map(hadron_api::check_policy_file) {
+        problems.push(format!("policy.file: {problem}"));
+    }
     let url = config.database.url.as_str();
     let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
     if !known && url != "sqlite" {
@@ -99,6 +102,20 @@ mod tests {
         assert!(problems(&with(&[("auth.mode", "http_basic")]))[0].contains("needs auth.htpasswd"));
         let missing = [("auth.mode", "http_basic"), ("auth.htpasswd", "/nowhere")];
         assert!(problems(&with(&missing))[0].contains("/nowhere cannot be read"));
+    }
+
+    #[test]
+    fn a_policy_file_must_be_there_and_be_one() {
+        let missing = problems(&with(&[("policy.file", "/nowhere")]));
+        assert!(
+            missing[0].starts_with("policy.file: the policy file /nowhere cannot be read"),
+            "{missing:?}"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.yaml");
+        std::fs::write(&path, "get_gadget: '@'\nput_gadget: 'role:a or'\n").unwrap();
+        let wrong = problems(&with(&[("policy.file", path.to_str().unwrap())]));
+        assert!(wrong[0].contains("line 2: 'put_gadget': the policy rule ends too early"), "{wrong:?}");
     }
 
     #[test]

@@ -71,6 +71,12 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "File with a `user:hash` a line, bcrypt, as `htpasswd -B` writes it. Needed by http_basic.",
     },
     Key {
+        name: "policy.file",
+        kind: Kind::Path,
+        default: r#""""#,
+        doc: "File of policy rules in oslo.policy's language, YAML or JSON, that replace the plugins' own; read again when it changes.",
+    },
+    Key {
         name: "database.url",
         kind: Kind::Text,
         default: r#""sqlite""#,

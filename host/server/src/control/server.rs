@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use hadron_api::{Api, Question, RuleView, Verdict};
 use hadron_runtime::{AddOptions, Plugin, Refusal, Runtime, Status};
 use hadron_store::{EntryFilter, StoreError};
 use serde::Deserialize;
@@ -58,13 +59,14 @@ pub(crate) struct Server {
 #[derive(Clone)]
 struct Shared {
     runtime: Runtime,
+    api: Api,
     about: Arc<About>,
 }
 
 impl Server {
     /// Makes the socket. The data folder is ours already, so a socket that is
     /// there was left by a server that crashed.
-    pub(crate) fn bind(path: &FilePath, runtime: Runtime, about: About) -> Result<Server, Failure> {
+    pub(crate) fn bind(path: &FilePath, runtime: Runtime, api: Api, about: About) -> Result<Server, Failure> {
         let shown = path.display();
         if path.as_os_str().len() > LONGEST_PATH {
             return Err(Failure::failed(format!(
@@ -79,7 +81,7 @@ impl Server {
                 Ok(listener)
             })
             .map_err(|e| Failure::failed(format!("cannot make the control socket {shown}: {e}")))?;
-        let router = router(Shared { runtime, about: Arc::new(about) });
+        let router = router(Shared { runtime, api, about: Arc::new(about) });
         Ok(Server { listener, path: path.to_owned(), router })
     }
 
@@ -100,6 +102,9 @@ fn router(shared: Shared) -> Router {
         .route("/journal", get(list_journal))
         .route("/journal/retry", post(retry_journal))
         .route("/journal/{id}", get(show_journal).delete(drop_journal))
+        .route("/policy", get(list_policy))
+        .route("/policy/check", post(check_policy))
+        .route("/policy/{name}", get(show_policy))
         .layer(DefaultBodyLimit::max(LARGEST))
         .with_state(shared)
 }
@@ -272,4 +277,18 @@ async fn drop_journal(State(shared): State<Shared>, Path(id): Path<String>) -> A
     }
     info!(entry = id, "journal entry dropped undelivered");
     Ok(Json(Count { entries }))
+}
+
+async fn list_policy(State(shared): State<Shared>) -> Json<Vec<RuleView>> {
+    Json(shared.api.rules())
+}
+
+async fn show_policy(State(shared): State<Shared>, Path(name): Path<String>) -> Answer<RuleView> {
+    let rule = shared.api.rules().into_iter().find(|rule| rule.name == name);
+    let missing = || Refused(StatusCode::NOT_FOUND, format!("there is no policy rule '{name}'"));
+    Ok(Json(rule.ok_or_else(missing)?))
+}
+
+async fn check_policy(State(shared): State<Shared>, Json(question): Json<Question>) -> Answer<Verdict> {
+    Ok(Json(shared.api.examine(question).await?))
 }
