@@ -77,6 +77,12 @@ enum Task {
         /// An empty server without authentication; one is started where none is given
         url: Option<String>,
     },
+    /// Set up, build, and compare the server with its own description
+    Schemathesis {
+        /// Hundreds of cases of each operation, other ones each time, in some minutes
+        #[arg(long)]
+        long: bool,
+    },
     /// Formatting, clippy and, where cargo-deny is installed, dependencies
     Lint,
     /// The rules about the source that no compiler knows
@@ -105,6 +111,7 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Faults { long, database } => whole::faults(&workspace, long, database.as_deref()),
         Task::Replay { url } => whole::replay(&workspace, url.as_deref()),
+        Task::Schemathesis { long } => test::test(&workspace, long, Some("schemathesis")),
         Task::Lint => lint::lint(&workspace),
         Task::Check => check::check(&workspace),
     }

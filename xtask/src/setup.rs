@@ -14,11 +14,18 @@ use std::time::Duration;
 const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Makes sure of PostgreSQL's programs, of strace and of the Python clients.
+/// Python environments under target/: name, what it is for, what is in it. Each
+/// its own, since their requirements need not agree.
+const ENVIRONMENTS: [(&str, &str, &str); 2] = [
+    ("python", "the OpenStack clients", "tests/requirements.txt"),
+    ("schemathesis", "schemathesis", "tests/api/schemathesis/requirements.txt"),
+];
+
+/// Makes sure of PostgreSQL's programs, of strace and of the Python environments.
 pub(crate) fn setup(workspace: &Workspace) -> Result<()> {
     postgresql()?;
     strace()?;
-    python(workspace)
+    ENVIRONMENTS.iter().try_for_each(|(name, what, wanted)| python(workspace, name, what, wanted))
 }
 
 /// Tests start servers of their own, so only the programs are needed.
@@ -50,17 +57,17 @@ fn initdb() -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-/// A Python environment with the real OpenStack clients, in target/python.
-fn python(workspace: &Workspace) -> Result<()> {
-    let wanted = workspace.path("tests/requirements.txt");
+/// A Python environment in target/NAME with what a file asks for.
+fn python(workspace: &Workspace, name: &str, what: &str, wanted: &str) -> Result<()> {
+    let wanted = workspace.path(wanted);
     let requirements =
         std::fs::read_to_string(&wanted).with_context(|| format!("cannot read {}", wanted.display()))?;
-    let folder = workspace.path("target/python");
+    let folder = workspace.path("target").join(name);
     let stamp = folder.join("installed.txt");
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == requirements) {
         return Ok(());
     }
-    let step = say::step("making target/python with the OpenStack clients");
+    let step = say::step(format!("making target/{name} with {what}"));
     let venv =
         |folder: &Path| say::succeeds(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder));
     if !venv(&folder) {

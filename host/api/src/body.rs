@@ -2,14 +2,91 @@
 
 use crate::error::{bad_request, too_large};
 use crate::tables::Resource;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
+use axum::http::HeaderMap;
+use axum::http::header::EXPECT;
 use bytes::Bytes;
 use hadron_runtime::Refusal;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// Largest body, in bytes. A bulk request of 1,000 rows takes a tenth of it.
 pub(crate) const LIMIT: usize = 8 << 20;
+
+/// How long the rest of a body is waited for that nobody wants.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A body that comes back when nobody has read it to its end.
+///
+/// What is left of it must be taken from the connection before the answer is
+/// sent. Otherwise the connection is closed over it, which resets it, and the
+/// client may lose the answer: a 401, or a list, of a request that came with a
+/// body.
+struct Lent {
+    body: Body,
+    back: Option<oneshot::Sender<Body>>,
+}
+
+/// Where a body comes back to.
+pub(crate) struct Rest(Option<oneshot::Receiver<Body>>);
+
+/// Lends a request's body to whoever may read it.
+pub(crate) fn lend(body: Body, headers: &HeaderMap) -> (Body, Rest) {
+    // Who asks first whether to send it is not to be told to.
+    if body.is_end_stream() || headers.contains_key(EXPECT) {
+        return (body, Rest(None));
+    }
+    let (back, rest) = oneshot::channel();
+    (Body::new(Lent { body, back: Some(back) }), Rest(Some(rest)))
+}
+
+impl Rest {
+    /// Reads on to the end of the body, unless it is very long or slow.
+    pub(crate) async fn discard(self) {
+        let Some(Ok(rest)) = self.0.map(|mut rest| rest.try_recv()) else { return };
+        let mut rest = Limited::new(rest, LIMIT);
+        let end = async { while let Some(Ok(_)) = rest.frame().await {} };
+        // Then the connection is closed over it.
+        let _ = tokio::time::timeout(PATIENCE, end).await;
+    }
+}
+
+impl HttpBody for Lent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(frame, Poll::Ready(None | Some(Err(_)))) {
+            self.back = None;
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(back) = self.back.take().filter(|_| !self.body.is_end_stream()) {
+            // Nobody waits for it any more: the client is gone.
+            let _ = back.send(std::mem::replace(&mut self.body, Body::empty()));
+        }
+    }
+}
 
 /// What a create asks for.
 pub(crate) struct Bodies {
@@ -144,10 +221,70 @@ mod tests {
         assert_eq!(message("[".repeat(100_000).as_bytes()), "Body contains invalid data");
     }
 
+    #[tokio::test]
+    async fn what_nobody_read_is_read_before_the_answer() {
+        let pieces = || futures::stream::iter(["a", "b", "c"].map(|piece| Ok::<_, std::io::Error>(piece)));
+        let seen = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = seen.clone();
+        let counted = futures::StreamExt::inspect(pieces(), move |_| {
+            drop(count.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+        });
+        let (lent, rest) = lend(Body::from_stream(counted), &HeaderMap::new());
+        drop(lent);
+        rest.discard().await;
+        assert_eq!(seen.load(std::sync::atomic::Ordering::Relaxed), 3);
+        let (lent, rest) = lend(Body::from_stream(pieces()), &HeaderMap::new());
+        assert_eq!(read(lent).await.unwrap(), "abc");
+        rest.discard().await;
+    }
+
+    /// JSON in the spellings that parsers differ about.
+    fn odd_json() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just(r#""\ud800""#.to_owned()),
+            Just(r#""\ud83d\ude00""#.to_owned()),
+            Just(r#""\u0000""#.to_owned()),
+            Just("1e999".to_owned()),
+            Just("-0".to_owned()),
+            Just("123456789012345678901234567890".to_owned()),
+            Just("0.1e-400".to_owned()),
+            Just("NaN".to_owned()),
+            Just("null".to_owned()),
+            "\"[a-zß]{0,6}\"",
+        ];
+        leaf.prop_recursive(6, 40, 4, |inner| {
+            let key = prop_oneof![Just("gadget"), Just("gadgets"), Just("name"), Just("")];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(","))),
+                // Names come twice.
+                prop::collection::vec((key, inner), 0..4).prop_map(|members| {
+                    let members: Vec<String> = members.iter().map(|(k, v)| format!("\"{k}\":{v}")).collect();
+                    format!("{{{}}}", members.join(","))
+                }),
+            ]
+        })
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             message(&bytes);
+        }
+
+        /// Whatever is sent is understood or refused as a bad request; what is
+        /// understood holds nothing that a database cannot keep.
+        #[test]
+        fn odd_documents_are_understood_or_refused(body in odd_json()) {
+            let tables = tables();
+            match documents(body.as_bytes(), tables.at("gadgets").unwrap()) {
+                Ok(bodies) => {
+                    prop_assert!(!bodies.documents.is_empty());
+                    let kept = serde_json::to_string(&bodies.documents).unwrap();
+                    prop_assert!(!kept.contains("u0000"));
+                    prop_assert_eq!(serde_json::from_str::<Vec<Map<String, Value>>>(&kept).unwrap(), bodies.documents);
+                }
+                Err(refusal) => prop_assert_eq!(refusal.status, hadron_runtime::Status::Invalid),
+            }
         }
     }
 }

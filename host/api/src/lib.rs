@@ -15,6 +15,7 @@ mod error;
 mod examine;
 mod links;
 mod listing;
+mod openapi;
 mod policy;
 mod python;
 mod resources;
@@ -67,6 +68,7 @@ struct Inner {
     runtime: Runtime,
     auth: Auth,
     current: Arc<Current>,
+    page: openapi::Served,
 }
 
 /// The tables of the set of plugins that was seen last, under the operator's
@@ -159,7 +161,7 @@ impl Api {
     pub fn new(runtime: Runtime, auth: Auth, policy_file: Option<&Path>) -> Result<Api, String> {
         let current = Arc::new(Current::new(&runtime.plugins(), policy_file)?);
         runtime.set_policy(current.clone());
-        let api = Api(Arc::new(Inner { runtime, auth, current }));
+        let api = Api(Arc::new(Inner { runtime, auth, current, page: openapi::page() }));
         if policy_file.is_some() {
             tokio::spawn(watch(Arc::downgrade(&api.0)));
         }
@@ -189,7 +191,15 @@ impl Api {
         match request.uri().path() {
             "/" | "" if reads => Ok(documents::versions(&base)),
             "/healthcheck" if reads => Ok(documents::health(self.0.runtime.store()).await),
-            "/" | "" | "/healthcheck" => Err(error::method_not_allowed()),
+            "/openapi.json" if reads => {
+                let tables = self.0.current.of(&self.0.runtime.plugins());
+                let described = tables.described.get_or_init(|| openapi::description(&tables, &self.0.auth));
+                Ok(described.answer(request.headers()))
+            }
+            "/docs" | "/docs/" if reads => Ok(self.0.page.answer(request.headers())),
+            "/" | "" | "/healthcheck" | "/openapi.json" | "/docs" | "/docs/" => {
+                Err(error::method_not_allowed())
+            }
             path if path == "/v2.0" || path.starts_with("/v2.0/") => self.v2(request, request_id, base).await,
             _ => Ok(documents::unknown_version()),
         }
@@ -286,7 +296,11 @@ async fn handle(State(api): State<Api>, request: Request) -> Response {
     let answer = async {
         // A bug met by one request must not take the connection, and what else
         // is asked on it, down.
+        let (parts, body) = request.into_parts();
+        let (body, rest) = body::lend(body, &parts.headers);
+        let request = Request::from_parts(parts, body);
         let answer = AssertUnwindSafe(api.answer(request, &request_id)).catch_unwind().await;
+        rest.discard().await;
         let mut response = match answer {
             Ok(Ok(response)) => response,
             Ok(Err(refusal)) => error::answer(&refusal),

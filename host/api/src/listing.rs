@@ -11,10 +11,10 @@ use hadron_store::{Direction, Predicate};
 use serde_json::Value;
 
 /// Parameters that are no filters.
-const CONTROL: [&str; 6] = ["fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir"];
+pub(crate) const CONTROL: [&str; 6] = ["fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir"];
 
 /// Asks for text that contains the value: `ip_address_substr`.
-const SUBSTRING: &str = "_substr";
+pub(crate) const SUBSTRING: &str = "_substr";
 
 /// What a list request asks for.
 #[derive(Debug, PartialEq)]
@@ -36,11 +36,14 @@ pub(crate) struct Listing {
 /// The parameters, in order.
 pub(crate) type Parameters = Vec<(String, String)>;
 
-/// Splits a query string.
+/// Splits a query string; one that holds what is no text is refused, not
+/// mended: what was meant is not known.
 pub(crate) fn parameters(query: &str) -> Result<Parameters, Refusal> {
+    let invalid = || bad_request("The query string contains invalid data");
+    percent_encoding::percent_decode_str(query).decode_utf8().map_err(|_| invalid())?;
     let all: Parameters = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     if all.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
-        return Err(bad_request("The query string contains invalid data"));
+        return Err(invalid());
     }
     Ok(all)
 }
@@ -98,10 +101,7 @@ fn sort(
     if keys.len() != directions.len() {
         return Err(bad_request("The number of sort_keys and sort_dirs must be same"));
     }
-    let column = |key: &str| {
-        let declared = resource.attribute(key).is_none_or(|a| a.filter && !a.hidden);
-        resource.column(key).filter(|_| declared && !mask.hides(key)).map(|(column, _)| column.to_owned())
-    };
+    let column = |key: &str| sortable(resource, mask, key).map(str::to_owned);
     let absent: Vec<&str> = keys.iter().copied().filter(|key| column(key).is_none()).collect();
     if !absent.is_empty() {
         return Err(bad_request(format!("{} is invalid attribute for sort_keys", python::list(absent))));
@@ -117,6 +117,18 @@ fn sort(
     Ok(pairs
         .map(|(key, way)| (key, if way == "desc" { Direction::Descending } else { Direction::Ascending }))
         .collect())
+}
+
+/// The column that sorting by an attribute goes by; none where it cannot.
+pub(crate) fn sortable<'a>(resource: &'a Resource, mask: &Mask, key: &str) -> Option<&'a str> {
+    let declared = resource.attribute(key).is_none_or(|a| a.filter && !a.hidden);
+    resource.column(key).filter(|_| declared && !mask.hides(key)).map(|(column, _)| column)
+}
+
+/// The attributes that can be asked about by a caller who sees all of them.
+pub(crate) fn filterable(resource: &Resource) -> impl Iterator<Item = (&str, Kind<'_>)> {
+    let named = |name| kind(resource, &Mask::default(), name).map(|kind| (name, kind));
+    resource.shown.iter().map(String::as_str).filter_map(named)
 }
 
 fn filters(parameters: &Parameters, resource: &Resource, mask: &Mask) -> Result<Predicate, Refusal> {
@@ -146,10 +158,14 @@ fn filters(parameters: &Parameters, resource: &Resource, mask: &Mask) -> Result<
 }
 
 /// How an attribute can be filtered.
-enum Kind<'a> {
+pub(crate) enum Kind<'a> {
+    /// Kept by the host: the column and what it holds.
     Standard(&'a str, Column),
+    /// By its value.
     Scalar(&'a Attribute),
+    /// A list of scalars, by one of them.
     Scalars(&'a Validator),
+    /// A list of objects, by members of one of them.
     Items(&'a [Attribute], &'a ListTable),
 }
 
@@ -322,6 +338,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_text_is_refused() {
+        for query in ["name=%ff", "name=%00", "%c3=1", "name=%ed%a0%80", "name=a&%fe%fe"] {
+            assert_eq!(message(query), "The query string contains invalid data", "{query}");
+        }
+        assert_eq!(predicate("name=%C3%A4+%zz%"), is_in("name", json!(["ä %zz%"])));
+    }
+
+    #[test]
     fn limits_and_sort_keys_are_checked() {
         assert_eq!(
             message("limit=abc"),
@@ -352,6 +376,27 @@ mod tests {
         #[test]
         fn no_query_makes_it_panic(query in "((name|level|shared|places|labels|limit|sort_key|fields|nosuch)=[a-z0-9%=_.ß-]{0,8}&?){0,6}") {
             drop(listing(&query));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic_and_none_become_a_server_error(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            let query: String = bytes.iter().map(|byte| format!("%{byte:02x}")).collect();
+            for query in [query, String::from_utf8_lossy(&bytes).into_owned()] {
+                if let Err(refusal) = listing(&query) {
+                    prop_assert_eq!(refusal.status, Status::Invalid);
+                }
+            }
+        }
+
+        /// What was encoded by the rules comes out as it was.
+        #[test]
+        fn encoded_text_is_found_again(names in prop::collection::vec("[^\0]{0,9}", 0..5)) {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            query.extend_pairs(names.iter().map(|name| ("name", name)));
+            let listing = listing(&query.finish()).unwrap();
+            let wanted: Vec<Value> = names.into_iter().map(Value::from).collect();
+            let wanted = if wanted.is_empty() { vec![] } else { vec![Predicate::In("name".into(), wanted)] };
+            prop_assert_eq!(listing.predicate, Predicate::All(wanted));
         }
     }
 }

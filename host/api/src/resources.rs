@@ -7,7 +7,7 @@ use crate::error::{self, json_answer, text_answer};
 use crate::listing;
 use crate::routes::Place;
 use crate::stream::{Paged, Progress, Rows};
-use crate::tables::Resource;
+use crate::tables::{Resource, Tables};
 use crate::validate;
 use crate::view::{Mask, Viewer};
 use axum::body::Body;
@@ -149,7 +149,7 @@ impl Asked {
             let pairs = listing::parameters(&self.query)?.into_iter();
             Value::from(pairs.map(|(name, value)| (name, Value::from(value))).collect::<Map<_, _>>())
         };
-        let rule = action_rule(&self.access, &resource, action, writes);
+        let rule = action_rule(&self.access.tables, &resource, action, writes);
         let (above, revision) = (above.as_deref(), revision(&self.headers));
         let change = Change { resource: &resource, id, above, rule, changes: None, revision };
         let guard = self.access.guard(self.runtime.store(), change).await?;
@@ -193,10 +193,10 @@ fn one(status: StatusCode, resource: &Resource, texts: &[String]) -> Response {
 
 /// Neutron names the rule of most actions after the action alone; where there
 /// is no rule, doing it is a change and asking is a look.
-fn action_rule(access: &Access, resource: &Resource, action: &str, writes: bool) -> String {
+pub(crate) fn action_rule(tables: &Tables, resource: &Resource, action: &str, writes: bool) -> String {
     let verb = if writes { "update" } else { "get" };
     let named = [action.to_owned(), format!("{action}_{}", resource.member)];
-    let declared = named.into_iter().find(|rule| access.tables.policy.has(rule));
+    let declared = named.into_iter().find(|rule| tables.policy.has(rule));
     declared.unwrap_or_else(|| format!("{verb}_{}", resource.member))
 }
 

@@ -51,6 +51,38 @@ pub(crate) fn meaning(tables: &Tables, path: &str) -> Option<Meaning> {
     below_place(tables, Place { resource, above: None }, below)
 }
 
+/// Every path there is, with `{…}` for what varies (`word` names a resource),
+/// and its meaning.
+pub(crate) fn all<'a>(tables: &'a Tables, word: impl Fn(&'a Resource) -> &'a str) -> Vec<(String, Meaning)> {
+    let mut paths = vec![
+        ("/v2.0/".to_owned(), Meaning::Index),
+        ("/v2.0/extensions".to_owned(), Meaning::Extensions),
+        ("/v2.0/extensions/{alias}".to_owned(), Meaning::Extension("{alias}".to_owned())),
+    ];
+    for resource in tables.all() {
+        let (mut parts, mut above) = (vec![resource.path.clone()], None);
+        let mut below = resource.as_ref();
+        while let Some(parent) = &below.parent {
+            let id = format!("{{{}_id}}", word(&parent.resource));
+            parts.extend([id.clone(), parent.resource.path.clone()]);
+            above = above.or(Some(id));
+            below = &parent.resource;
+        }
+        parts.reverse();
+        let place = Place { resource: resource.clone(), above };
+        let path = format!("/v2.0/{}", parts.join("/"));
+        let id = format!("{{{}_id}}", word(resource));
+        let item = format!("{path}/{id}");
+        paths.push((path, Meaning::Collection(place.clone())));
+        for action in &resource.actions {
+            let meaning = Meaning::Action(place.clone(), id.clone(), action.name.clone());
+            paths.push((format!("{item}/{}", action.name), meaning));
+        }
+        paths.push((item, Meaning::Item(place, id)));
+    }
+    paths
+}
+
 /// The resource that the first parts name, and the parts after it.
 fn top<'a>(tables: &Tables, parts: &'a [String]) -> Option<(Arc<Resource>, &'a [String])> {
     let (first, rest) = parts.split_first()?;
@@ -101,11 +133,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn told(path: &str) -> String {
+        tell(meaning(&tables(), path))
+    }
+
+    fn tell(meaning: Option<Meaning>) -> String {
         let place = |p: &Place| match &p.above {
             Some(id) => format!("{} of {id}", p.resource.name),
             None => p.resource.name.clone(),
         };
-        match meaning(&tables(), path) {
+        match meaning {
             None => "nothing".to_owned(),
             Some(Meaning::Index) => "index".to_owned(),
             Some(Meaning::Extensions) => "extensions".to_owned(),
@@ -144,10 +180,41 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_path_there_is_means_what_it_says() {
+        let tables = tables();
+        let all = all(&tables, |resource| &resource.member);
+        let paths: Vec<&str> = all.iter().map(|(path, _)| path.as_str()).collect();
+        for path in [
+            "/v2.0/store/shelves",
+            "/v2.0/gadgets/{gadget_id}/polish",
+            "/v2.0/gadgets/{gadget_id}/parts/{part_id}",
+        ] {
+            assert!(paths.contains(&path), "{path} is not among {paths:?}");
+        }
+        for (path, meaning) in all {
+            assert_eq!(told(&path), tell(Some(meaning)), "{path}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_path_makes_it_panic(path in "[/a-z0-9%.ß]{0,40}") {
             drop(meaning(&tables(), &format!("/v2.0/{path}")));
+        }
+
+        /// However an id is written, it is that id.
+        #[test]
+        fn encoded_ids_are_found_again(id in "[^/]{1,9}") {
+            let encoded: String = id.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            prop_assert_eq!(told(&format!("/v2.0/gadgets/{encoded}/")), format!("{id} in gadgets"));
+        }
+
+        #[test]
+        fn what_is_no_text_is_no_path(bytes in prop::collection::vec(any::<u8>(), 1..9)) {
+            let encoded: String = bytes.iter().map(|byte| format!("%{byte:02x}")).collect();
+            let found = told(&format!("/v2.0/gadgets/{encoded}"));
+            prop_assert_eq!(found == "nothing", std::str::from_utf8(&bytes).is_err());
         }
     }
 }

@@ -4,9 +4,10 @@
 //! its end, so a plugin that is added or removed meanwhile changes nothing
 //! half-way.
 
+use crate::openapi::Served;
 use crate::policy::{Complaints, Policy};
 use crate::rule_file::Overrides;
-use hadron_manifest::{Action, Attribute, Collection, Column, Manifest, Parent, Validator};
+use hadron_manifest::{Action, Attribute, Collection, Column, Derived, Manifest, Parent, Validator};
 use hadron_runtime::{PluginSet, Refusal, Status};
 use hadron_store::CollectionId;
 use serde_json::{Value, json};
@@ -40,6 +41,8 @@ pub(crate) struct Tables {
     children: HashMap<(CollectionId, String), usize>,
     /// What `GET /v2.0/extensions` lists, by alias.
     pub(crate) extensions: BTreeMap<String, Value>,
+    /// The description of all this, once it was asked for.
+    pub(crate) described: OnceLock<Served>,
 }
 
 /// A kind of resource as the API sees it: its owner's declaration and what
@@ -62,7 +65,7 @@ pub(crate) struct Resource {
     pub(crate) attributes: Vec<Attribute>,
     by_name: HashMap<String, usize>,
     /// Attributes that come with the row by another query's part.
-    pub(crate) derived: Vec<String>,
+    pub(crate) derived: Vec<Derived>,
     /// Attributes the owner computes.
     pub(crate) computed: Vec<Attribute>,
     /// Names of all attributes that can be shown.
@@ -147,6 +150,7 @@ impl Tables {
             by_path: HashMap::new(),
             children: HashMap::new(),
             extensions: extensions(manifests),
+            described: OnceLock::new(),
         };
         let mut waiting: Vec<(&Manifest, &Collection)> = manifests
             .iter()
@@ -225,6 +229,11 @@ impl Tables {
         self.children.get(&(parent.id.0.clone(), path.to_owned())).and_then(|i| self.resources.get(*i))
     }
 
+    /// All resources, in the order of the plugins.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.resources.iter()
+    }
+
     /// What `GET /v2.0/` lists.
     pub(crate) fn core(&self) -> impl Iterator<Item = &Arc<Resource>> {
         self.resources.iter().filter(|r| r.core)
@@ -271,11 +280,10 @@ impl Resource {
             }
         }
         let by_name = attributes.iter().enumerate().map(|(i, a)| (a.name.clone(), i)).collect();
-        let derived: Vec<String> = collection.derived.iter().map(|d| d.name.clone()).collect();
         let shown = STANDARD
             .iter()
             .map(|(name, _)| (*name).to_owned())
-            .chain(derived.iter().cloned())
+            .chain(collection.derived.iter().map(|d| d.name.clone()))
             .chain(collection.computed.iter().filter(|a| !a.hidden).map(|a| a.name.clone()))
             .chain(attributes.iter().filter(|a| !a.hidden).map(|a| a.name.clone()))
             .collect();
@@ -290,7 +298,7 @@ impl Resource {
             .chain(&collection.computed)
             .filter(|a| a.enforce && !a.hidden)
             .map(|a| &a.name)
-            .chain(&derived)
+            .chain(collection.derived.iter().map(|d| &d.name))
             .map(|name| (name.clone(), format!("get_{}:{name}", collection.member)))
             .filter(|(_, rule)| policy.has(rule))
             .collect();
@@ -309,7 +317,7 @@ impl Resource {
             parent,
             attributes,
             by_name,
-            derived,
+            derived: collection.derived.clone(),
             computed: collection.computed.clone(),
             shown,
             hidden,

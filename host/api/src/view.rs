@@ -61,7 +61,7 @@ impl Viewer<'_> {
         let whole = self.computes() || !self.mask.conditional.is_empty();
         View {
             hidden: if whole { Vec::new() } else { self.mask.hidden.clone() },
-            derived: self.resource.derived.iter().any(|name| !self.mask.hides(name)),
+            derived: self.resource.derived.iter().any(|d| !self.mask.hides(&d.name)),
         }
     }
 

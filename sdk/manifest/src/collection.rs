@@ -52,21 +52,26 @@ impl Collection {
 
     /// The member in camel case: `SecurityGroup`.
     pub fn class(&self) -> String {
-        self.member
-            .split('_')
-            .map(|word| {
-                let mut letters = word.chars();
-                letters.next().map_or(String::new(), |first| {
-                    first.to_uppercase().collect::<String>() + letters.as_str()
-                })
-            })
-            .collect()
+        camel_case(&self.member)
     }
 
     /// Class name of the error for an unknown id.
     pub fn not_found_type(&self) -> String {
         self.not_found.clone().unwrap_or_else(|| format!("{}NotFound", self.class()))
     }
+}
+
+/// `security_group` is `SecurityGroup`.
+pub fn camel_case(words: &str) -> String {
+    words
+        .split('_')
+        .map(|word| {
+            let mut letters = word.chars();
+            letters
+                .next()
+                .map_or(String::new(), |first| first.to_uppercase().collect::<String>() + letters.as_str())
+        })
+        .collect()
 }
 
 /// The collection a child collection hangs under.

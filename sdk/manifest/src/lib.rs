@@ -14,7 +14,9 @@ mod grants;
 
 pub use attribute::{Attribute, Column, ListTable, ListTableColumn, Validator};
 pub use check::{Problem, STANDARD, check};
-pub use collection::{Action, Collection, Derived, DerivedFrom, Key, OnDelete, Parent, Reference, Verb};
+pub use collection::{
+    Action, Collection, Derived, DerivedFrom, Key, OnDelete, Parent, Reference, Verb, camel_case,
+};
 pub use grants::{HttpGrant, Requests, ResourceRequest};
 
 use serde::{Deserialize, Serialize};

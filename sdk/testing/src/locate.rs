@@ -60,8 +60,24 @@ pub(crate) fn cache() -> Option<PathBuf> {
     Some(targets().first()?.join("hadron-test-cache"))
 }
 
+/// A component of the folder of first-party components, by its file's name
+/// without the ending.
+pub fn component(name: &str) -> Result<PathBuf> {
+    let path = plugins()?.join(format!("{name}.wasm"));
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(Error::new(format!("there is no component {}", path.display()))),
+    }
+}
+
+/// The programs of a Python environment that `cargo xtask setup` made.
+pub fn environment(name: &str) -> Option<PathBuf> {
+    // Not canonical: a virtual environment is found by the link's own path.
+    let folders = targets().into_iter().map(|target| target.join(name).join("bin"));
+    folders.into_iter().find(|folder| folder.join("python").exists())
+}
+
 /// The Python that has the OpenStack clients, where `cargo xtask setup` made it.
 pub fn python() -> Option<PathBuf> {
-    // Not canonical: a virtual environment is found by the link's own path.
-    targets().into_iter().map(|target| target.join("python/bin/python")).find(|path| path.exists())
+    environment("python").map(|programs| programs.join("python"))
 }

@@ -141,7 +141,7 @@ fn project(caller: &Caller, body: &mut Map<String, Value>) -> Result<String, Ref
 fn kept_by_host(resource: &Resource) -> impl Iterator<Item = &str> {
     let standard = STANDARD.iter().map(|(name, _)| *name);
     let computed = resource.computed.iter().filter(|a| !a.hidden).map(|a| a.name.as_str());
-    standard.chain(resource.derived.iter().map(String::as_str)).chain(computed)
+    standard.chain(resource.derived.iter().map(|d| d.name.as_str())).chain(computed)
 }
 
 fn refuse_unknown(resource: &Resource, body: &Map<String, Value>) -> Result<(), Refusal> {
