@@ -1,11 +1,11 @@
 //! Decisions about one caller: which rows, which attributes, which changes.
 
 use crate::error::{self, disallowed};
-use crate::policy::{Parents, Residual, Target, Unread, Whole};
+use crate::policy::{Parents, Residual, Target, Unread, Wanted, Whole};
 use crate::tables::{Resource, Tables};
 use crate::view::Mask;
 use hadron_manifest::{Attribute, Verb};
-use hadron_runtime::{Caller, Guard, Refusal, Status};
+use hadron_runtime::{Caller, Guard, Hold, Refusal, Status};
 use hadron_store::{Predicate, Row, Store, View};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -108,7 +108,7 @@ impl Access {
             return Ok(row);
         }
         // What the database could not decide is decided here, on the whole row.
-        if partial && let Some(row) = get(Predicate::always(), &whole()).await? {
+        if partial && let Some(row) = get(Predicate::always(), &self.whole()).await? {
             let mut parents = Parents::default();
             if self.visible_row(store, resource, &row, &mut parents).await? {
                 return get(Predicate::always(), view).await?.ok_or_else(|| resource.no_such_row(id));
@@ -131,20 +131,21 @@ impl Access {
                 return Ok(answer);
             }
             let wanted = target.wanted();
-            if !fetch(store, wanted, parents).await?.any {
+            if !self.fetch(store, wanted, parents).await?.any {
                 return Ok(false);
             }
         }
     }
 
-    /// Whether these rows may be made.
+    /// Whether these rows may be made; and the entries that this depends on.
     pub(crate) async fn may_create(
         &self,
         store: &Store,
         resource: &Resource,
         bodies: &[Map<String, Value>],
-    ) -> Result<(), Refusal> {
+    ) -> Result<Vec<Hold>, Refusal> {
         let mut parents = Parents::default();
+        let mut holds = Vec::new();
         for body in bodies {
             let given = body.iter().filter(|(name, value)| {
                 resource.attribute(name).is_some_and(|a| a.default.as_ref() != Some(value))
@@ -153,12 +154,19 @@ impl Access {
             loop {
                 let target = Whole::body(resource, body, &parents);
                 match self.passes(&needed, &target) {
-                    Some(true) => break,
+                    Some(true) => {
+                        let (tables, alone) = (&self.tables, parents.unshared(&self.tables));
+                        if self.passes(&needed, &Whole::body(resource, body, &alone)) != Some(true) {
+                            let refusal = disallowed(&needed.text);
+                            holds.extend(parents.holds(tables, body, &refusal));
+                        }
+                        break;
+                    }
                     Some(false) => return Err(disallowed(&needed.text)),
                     None => {}
                 }
                 let wanted = target.wanted();
-                let fetched = fetch(store, wanted, &mut parents).await?;
+                let fetched = self.fetch(store, wanted, &mut parents).await?;
                 if let Some(refusal) = fetched.missing {
                     return Err(refusal);
                 }
@@ -167,7 +175,7 @@ impl Access {
                 }
             }
         }
-        Ok(())
+        Ok(holds)
     }
 
     /// The rule and those about the attributes that are given, as a create or an
@@ -239,17 +247,48 @@ impl Access {
         changes: Option<&Map<String, Value>>,
         parents: &mut Parents,
     ) -> Result<(), Refusal> {
-        let row = store.get(&resource.id.0, id, &Predicate::always(), &whole()).await;
+        let row = store.get(&resource.id.0, id, &Predicate::always(), &self.whole()).await;
         let Some(row) = row.map_err(error::from_store)? else { return Ok(()) };
         self.visible_row(store, resource, &row, parents).await?;
         loop {
             let target = Whole::row(resource, &row, changes, parents);
             let answer = self.passes(needed, &target);
             let wanted = target.wanted();
-            if answer.is_some() || !fetch(store, wanted, parents).await?.any {
+            if answer.is_some() || !self.fetch(store, wanted, parents).await?.any {
                 return Ok(());
             }
         }
+    }
+
+    /// A view of everything, as this caller sees it.
+    pub(crate) fn whole(&self) -> View {
+        View { hidden: Vec::new(), derived: true, project: Some(self.caller.project_id.clone()) }
+    }
+
+    /// Reads rows that rules ask for.
+    pub(crate) async fn fetch(
+        &self,
+        store: &Store,
+        wanted: Vec<Wanted>,
+        parents: &mut Parents,
+    ) -> Result<Fetched, Refusal> {
+        let mut fetched = Fetched { any: !wanted.is_empty(), missing: None };
+        for one in wanted {
+            let id = &one.id;
+            let row = match id.contains('\0') {
+                true => None,
+                false => store
+                    .get(&one.reference.collection, id, &Predicate::always(), &self.whole())
+                    .await
+                    .map_err(error::from_store)?,
+            };
+            let read = row.map(|row| serde_json::from_str(&row.json()).unwrap_or_default());
+            if read.is_none() {
+                fetched.missing = Some(one.reference.no_such_row(id));
+            }
+            parents.keep(&one, read);
+        }
+        Ok(fetched)
     }
 
     fn reduce(&self, rule: &str, target: &dyn Target) -> Residual {
@@ -336,42 +375,12 @@ fn in_place(resource: &Resource, row: &Row, above: Option<&str>) -> bool {
     crate::splice::members(&row.document).any(|(name, value)| name == parent.attribute && value == wanted)
 }
 
-/// A view of everything.
-pub(crate) fn whole() -> View {
-    View { hidden: Vec::new(), derived: true }
-}
-
 /// What came of fetching rows that rules ask for.
 pub(crate) struct Fetched {
     /// Whether anything was asked for.
     pub(crate) any: bool,
     /// Of one that does not exist.
     missing: Option<Refusal>,
-}
-
-/// Reads rows that rules ask for.
-pub(crate) async fn fetch(
-    store: &Store,
-    wanted: Vec<crate::policy::Wanted>,
-    parents: &mut Parents,
-) -> Result<Fetched, Refusal> {
-    let mut fetched = Fetched { any: !wanted.is_empty(), missing: None };
-    for one in wanted {
-        let id = &one.id;
-        let row = match id.contains('\0') {
-            true => None,
-            false => store
-                .get(&one.reference.collection, id, &Predicate::always(), &whole())
-                .await
-                .map_err(error::from_store)?,
-        };
-        let read = row.map(|row| serde_json::from_str(&row.json()).unwrap_or_default());
-        if read.is_none() {
-            fetched.missing = Some(one.reference.no_such_row(id));
-        }
-        parents.keep(&one, read);
-    }
-    Ok(fetched)
 }
 
 #[cfg(test)]

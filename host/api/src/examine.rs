@@ -1,7 +1,7 @@
 //! What the rules say, for the operator: all of them, and whether one would
 //! allow a caller something, with the reasons.
 
-use crate::access::{Access, fetch, whole};
+use crate::access::Access;
 use crate::error;
 use crate::policy::{Finding, Parents, Said, Target, Whole, explain};
 use crate::tables::{Resource, Tables};
@@ -92,7 +92,7 @@ pub(crate) async fn examine(
     let access = Access { tables, caller: Arc::new(caller) };
     let row = match (&id, &resource) {
         (None, _) => None,
-        (Some(id), Some(resource)) => Some(read(store, resource, id).await?),
+        (Some(id), Some(resource)) => Some(read(&access, store, resource, id).await?),
         (Some(_), None) => {
             return Err(not_found(format!(
                 "'{rule}' is about no resource of one kind: describe it with --target instead of an id"
@@ -111,7 +111,7 @@ pub(crate) async fn examine(
     };
     loop {
         let (findings, wanted) = findings(&access, &rules, &subject, &parents);
-        if fetch(store, wanted, &mut parents).await?.any {
+        if access.fetch(store, wanted, &mut parents).await?.any {
             continue;
         }
         return Ok(Verdict { allowed: findings.iter().all(|f| f.holds == Some(true)), findings });
@@ -137,9 +137,9 @@ fn findings(
     (findings, whole.wanted())
 }
 
-async fn read(store: &Store, resource: &Resource, id: &str) -> Result<Row, Refusal> {
+async fn read(access: &Access, store: &Store, resource: &Resource, id: &str) -> Result<Row, Refusal> {
     resource.check_id(id)?;
-    let row = store.get(&resource.id.0, id, &Predicate::always(), &whole()).await;
+    let row = store.get(&resource.id.0, id, &Predicate::always(), &access.whole()).await;
     row.map_err(error::from_store)?.ok_or_else(|| resource.no_such_row(id))
 }
 

@@ -170,7 +170,7 @@ pub(crate) enum Kind<'a> {
 }
 
 fn kind<'a>(resource: &'a Resource, mask: &Mask, name: &str) -> Option<Kind<'a>> {
-    if ["id", "project_id", "tenant_id", "revision_number"].contains(&name) {
+    if ["id", "project_id", "tenant_id", "revision_number"].contains(&name) && !mask.hides(name) {
         return resource.column(name).map(|(column, kind)| Kind::Standard(column, kind));
     }
     let attribute = resource.attribute(name).filter(|a| a.filter && !a.hidden && !mask.hides(name))?;

@@ -95,8 +95,8 @@ impl Asked {
             .collect::<Result<Vec<_>, _>>()?;
         let store = self.runtime.store();
         check_above(&self.access, store, &resource, above.as_deref()).await?;
-        self.access.may_create(store, &resource, &bodies).await?;
-        let rows = self.runtime.create(caller, &resource.id.0, bodies).await?;
+        let holds = self.access.may_create(store, &resource, &bodies).await?;
+        let rows = self.runtime.create(caller, &resource.id.0, bodies, holds).await?;
         let texts = shown(&self.access, &self.runtime, &resource, &rows).await?;
         Ok(match given.bulk {
             true => {
@@ -167,7 +167,7 @@ async fn check_above(
     above: Option<&str>,
 ) -> Result<(), Refusal> {
     if let (Some(parent), Some(id)) = (&resource.parent, above) {
-        let view = View { hidden: parent.resource.shown.clone(), derived: false };
+        let view = View { hidden: parent.resource.shown.clone(), ..access.whole() };
         access.show(store, &parent.resource, id, None, &view).await?;
     }
     Ok(())

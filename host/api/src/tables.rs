@@ -78,8 +78,8 @@ pub(crate) struct Resource {
     pub(crate) references: Vec<ReferenceTo>,
     /// What it can be told to do.
     pub(crate) actions: Vec<Action>,
-    /// Class name of the error for an unknown id.
-    not_found: String,
+    /// Class name of the error for an unknown id, and what it says.
+    not_found: (String, String),
     /// Set once it was logged that a rule is only partly a condition on rows.
     told: OnceLock<()>,
 }
@@ -114,13 +114,13 @@ pub(crate) struct ReferenceTo {
     pub(crate) member: String,
     /// What conditions on the row referred to can be about.
     pub(crate) columns: Vec<(String, Column)>,
-    not_found: String,
+    not_found: (String, String),
 }
 
 impl ReferenceTo {
     /// The row referred to does not exist.
     pub(crate) fn no_such_row(&self, id: &str) -> Refusal {
-        no_such_row(&self.not_found, &self.member, id)
+        no_such_row(&self.not_found, id)
     }
 }
 
@@ -286,12 +286,14 @@ impl Resource {
             .chain(collection.derived.iter().map(|d| d.name.clone()))
             .chain(collection.computed.iter().filter(|a| !a.hidden).map(|a| a.name.clone()))
             .chain(attributes.iter().filter(|a| !a.hidden).map(|a| a.name.clone()))
+            .filter(|name| !collection.without.contains(name))
             .collect();
         let hidden = attributes
             .iter()
             .chain(&collection.computed)
             .filter(|a| a.hidden)
             .map(|a| a.name.clone())
+            .chain(collection.without.iter().cloned())
             .collect();
         let guarded = attributes
             .iter()
@@ -324,7 +326,7 @@ impl Resource {
             guarded,
             references: references(manifests, owner, collection),
             actions: collection.actions.clone(),
-            not_found: collection.not_found_type(),
+            not_found: (collection.not_found_type(), collection.not_found_template()),
             told: OnceLock::new(),
         }
     }
@@ -349,7 +351,7 @@ impl Resource {
 
     /// No such row, or none that the caller may see.
     pub(crate) fn no_such_row(&self, id: &str) -> Refusal {
-        no_such_row(&self.not_found, &self.member, id)
+        no_such_row(&self.not_found, id)
     }
 
     /// The reference a policy rule means by `name` in `%(name:attribute)s`:
@@ -394,15 +396,8 @@ fn column(attribute: &Attribute) -> Option<Column> {
     }
 }
 
-fn no_such_row(kind: &str, member: &str, id: &str) -> Refusal {
-    Refusal::new(Status::NotFound, kind, format!("{} {id} could not be found.", title(member)))
-}
-
-/// `security_thing` is named `Security thing`, as Neutron names most of its own.
-fn title(member: &str) -> String {
-    let words = member.replace('_', " ");
-    let mut letters = words.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().collect::<String>() + letters.as_str())
+fn no_such_row((kind, says): &(String, String), id: &str) -> Refusal {
+    Refusal::new(Status::NotFound, kind.as_str(), says.replace("{id}", id))
 }
 
 fn references(manifests: &[&Manifest], owner: &Manifest, collection: &Collection) -> Vec<ReferenceTo> {
@@ -424,7 +419,7 @@ fn references(manifests: &[&Manifest], owner: &Manifest, collection: &Collection
                 },
                 member: target.member.clone(),
                 columns: columns(manifests, target),
-                not_found: target.not_found_type(),
+                not_found: (target.not_found_type(), target.not_found_template()),
             })
         })
         .collect()

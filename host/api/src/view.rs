@@ -62,6 +62,7 @@ impl Viewer<'_> {
         View {
             hidden: if whole { Vec::new() } else { self.mask.hidden.clone() },
             derived: self.resource.derived.iter().any(|d| !self.mask.hides(&d.name)),
+            project: Some(self.access.caller.project_id.clone()),
         }
     }
 

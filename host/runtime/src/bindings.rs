@@ -73,5 +73,5 @@ pub(crate) mod segment_type {
 pub(crate) use manager::hadron::ml2::{drivers, types as ml2};
 pub(crate) use service::exports::hadron::host as exported;
 pub(crate) use service::hadron::host::{
-    clock, config, http, log, pools, random, resources, rpc, secrets, store, types, work,
+    clock, config, http, log, pools, random, rbac, resources, rpc, secrets, store, types, work,
 };

@@ -24,11 +24,13 @@ mod plugins;
 mod refusal;
 mod registry;
 mod request;
+mod sharing;
 mod state;
 mod unit;
 
 pub use plugins::{Origin, Plugin, PluginKind, PluginSet, PluginState};
 pub use refusal::{Refusal, Status};
+pub use sharing::Hold;
 
 use arc_swap::ArcSwap;
 use futures::future::BoxFuture;
@@ -285,20 +287,27 @@ impl Runtime {
 
     /// Creates resources, all or none, and makes the first attempt of what
     /// follows the commit. Bodies are validated; attributes of extenders are
-    /// among them. Answers the rows as a show would.
+    /// among them; entries in `holds` must still be there. Answers the rows as
+    /// a show would.
     pub async fn create(
         &self,
         caller: &Caller,
         collection: &CollectionId,
         bodies: Vec<Map<String, Value>>,
+        holds: Vec<Hold>,
     ) -> Result<Vec<Row>, Refusal> {
         let (core, caller, id) = (self.core.clone(), caller.clone(), collection.clone());
         self.detached(async move {
             let request_id = caller.request_id.clone();
             let target = id.clone();
             let (rows, committed) = request::run(&core, caller, move |unit| {
-                let (id, bodies) = (target.clone(), bodies.clone());
-                Box::pin(async move { operations::create(&unit, &id, bodies).await })
+                let (id, bodies, holds) = (target.clone(), bodies.clone(), holds.clone());
+                Box::pin(async move {
+                    for hold in holds {
+                        hold.take(&unit).await?;
+                    }
+                    operations::create(&unit, &id, bodies).await
+                })
             })
             .await
             .map_err(unit::Failure::refusal)?;

@@ -2,7 +2,7 @@
 //! refused at load, by name.
 
 use crate::bindings::{
-    clock, config, drivers, http, log, pools, random, resources, rpc, secrets, store, work,
+    clock, config, drivers, http, log, pools, random, rbac, resources, rpc, secrets, store, work,
 };
 use crate::plugins::PluginKind;
 use crate::state::HostState;
@@ -36,6 +36,7 @@ impl Linkers {
         http::add_to_linker::<_, HasSelf<_>>(&mut mechanism, |state| state)?;
         let mut service = mechanism.clone();
         resources::add_to_linker::<_, HasSelf<_>>(&mut service, |state| state)?;
+        rbac::add_to_linker::<_, HasSelf<_>>(&mut service, |state| state)?;
         work::add_to_linker::<_, HasSelf<_>>(&mut service, |state| state)?;
         rpc::add_to_linker::<_, HasSelf<_>>(&mut service, |state| state)?;
         let mut core = service.clone();

@@ -6,7 +6,7 @@ use crate::bindings::{exported, types};
 use crate::convert::{self, context};
 use crate::plugins::Plugin;
 use crate::unit::{Failure, Unit};
-use crate::{Guard, Refusal, Status};
+use crate::{Guard, Refusal, Status, sharing};
 use hadron_manifest::{Collection, Moment};
 use hadron_store::{CollectionId, Predicate, Query, Row, StoreError, View};
 use serde_json::{Map, Value};
@@ -14,8 +14,11 @@ use std::sync::Arc;
 
 type Document = Map<String, Value>;
 
-/// Rows are shown as the API shows them, derived attributes included.
-const SHOWN: View = View { hidden: Vec::new(), derived: true };
+/// Rows are shown as the API shows them to the unit's caller, derived
+/// attributes included.
+fn shown(unit: &Unit) -> View {
+    View { hidden: Vec::new(), derived: true, project: Some(unit.caller.project_id.clone()) }
+}
 
 fn owner(unit: &Unit, id: &CollectionId) -> Result<(Arc<Plugin>, Collection), Failure> {
     let (plugin, collection) = unit.set.owner(id).ok_or_else(|| {
@@ -32,15 +35,8 @@ fn not_found(collection: &Collection, id: &str) -> Failure {
     Failure::Refused(Refusal::new(
         Status::NotFound,
         collection.not_found_type(),
-        format!("{} {id} could not be found.", title(&collection.member)),
+        collection.not_found_template().replace("{id}", id),
     ))
-}
-
-/// `security_group` as `Security group`.
-fn title(member: &str) -> String {
-    let words = member.replace('_', " ");
-    let mut letters = words.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().collect::<String>() + letters.as_str())
 }
 
 /// Tells subscribers; a veto ends the unit.
@@ -108,6 +104,7 @@ pub(crate) async fn create(
     let (plugin, collection) = owner(unit, id)?;
     let mut ids = Vec::with_capacity(bodies.len());
     let mut texts = Vec::with_capacity(bodies.len());
+    let mut shares = Vec::new();
     for mut body in bodies {
         fill_defaults(unit, &collection, &mut body);
         let row = match body.get("id").and_then(Value::as_str) {
@@ -120,6 +117,8 @@ pub(crate) async fn create(
         if body.get("project_id").is_none_or(Value::is_null) && !unit.caller.project_id.is_empty() {
             body.insert("project_id".to_owned(), Value::from(unit.caller.project_id.as_str()));
         }
+        let project = body.get("project_id").and_then(Value::as_str);
+        shares.extend(sharing::wishes(&collection, &row, project, &body).into_iter().filter(|s| s.allow));
         texts.push(Value::Object(body).to_string());
         ids.push(row);
     }
@@ -134,11 +133,14 @@ pub(crate) async fn create(
     })
     .await?
     .map_err(|error| Failure::Refused(convert::refusal(error)))?;
+    sharing::allow(unit, &shares).await?;
 
     let mut rows = Vec::with_capacity(ids.len());
     for row in &ids {
-        let found =
-            if collection.derived.is_empty() { unit.written(id, row) } else { read(unit, id, row).await? };
+        let found = match collection.is_answered_by_query() {
+            true => read(unit, id, row).await?,
+            false => unit.written(id, row),
+        };
         rows.push(found.ok_or_else(|| {
             Refusal::new(
                 Status::Internal,
@@ -156,8 +158,8 @@ pub(crate) async fn create(
 }
 
 async fn read(unit: &Arc<Unit>, id: &CollectionId, row: &str) -> Result<Option<Row>, StoreError> {
-    let (id, row) = (id.clone(), row.to_owned());
-    unit.store(move |t| Box::pin(async move { t.get(&id, &row, &SHOWN).await })).await
+    let (id, row, view) = (id.clone(), row.to_owned(), shown(unit));
+    unit.store(move |t| Box::pin(async move { t.get(&id, &row, &view).await })).await
 }
 
 async fn guarded(
@@ -181,10 +183,13 @@ pub(crate) async fn update(
     guard: &Guard,
 ) -> Result<Row, Failure> {
     let (plugin, collection) = owner(unit, id)?;
+    sharing::hold_entries(unit, id, &collection, &[row.to_owned()]).await?;
     let current = guarded(unit, id, &collection, row, guard).await?;
     if changes.is_empty() {
         return Ok(current);
     }
+    let wishes = sharing::wishes(&collection, row, current.project_id.as_deref(), &changes);
+    let shares = sharing::differing(unit, wishes).await?;
     let values = split(unit, &id.name, &mut changes);
     let key = (id.clone(), row.to_owned());
     if values.iter().any(|(_, values)| !values.is_empty()) {
@@ -216,8 +221,9 @@ pub(crate) async fn update(
         // The owner had nothing to write, but an extender has.
         write(unit, id, row, Document::new()).await?;
     }
+    sharing::apply(unit, shares).await?;
     let row = match unit.written(id, row) {
-        Some(row) if collection.derived.is_empty() => row,
+        Some(row) if !collection.is_answered_by_query() => row,
         _ => read(unit, id, row).await?.ok_or_else(|| not_found(&collection, row))?,
     };
     tell(unit, &id.name, Moment::AfterUpdate, &[row.json()], &[change]).await?;
@@ -232,6 +238,7 @@ pub(crate) async fn delete(
     guard: &Guard,
 ) -> Result<(), Failure> {
     let (plugin, collection) = owner(unit, id)?;
+    sharing::hold_entries(unit, id, &collection, rows).await?;
     let mut documents = Vec::with_capacity(rows.len());
     for row in rows {
         documents.push(guarded(unit, id, &collection, row, guard).await?.json());
@@ -322,8 +329,8 @@ pub(crate) async fn show(
 
 /// Resources that fit.
 pub(crate) async fn find(unit: &Arc<Unit>, id: &CollectionId, query: Query) -> Result<Vec<Row>, Failure> {
-    let id = id.clone();
-    Ok(unit.store(move |t| Box::pin(async move { t.find(&id, &query, &SHOWN).await })).await?)
+    let (id, view) = (id.clone(), shown(unit));
+    Ok(unit.store(move |t| Box::pin(async move { t.find(&id, &query, &view).await })).await?)
 }
 
 /// Asks the extenders of a collection about rows that are about to be written:

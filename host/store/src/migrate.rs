@@ -93,12 +93,15 @@ async fn run(
     let real = read(conn).await?;
     for manifest in manifests {
         if let Some(old) = real.declared.get(&manifest.name) {
-            refuse_losses(conn, &real, manifest, old).await?;
+            refuse_losses(conn, &real, schema, manifest, old).await?;
         }
     }
     let mut plan = Plan { dialect: conn.dialect(), steps: Vec::new() };
     for table in schema.tables() {
         plan.table(&table, &real);
+    }
+    for table in schema.tables() {
+        plan.entries(schema, &table, &real);
     }
     for table in schema.tables() {
         plan.constraints(&table, &real);
@@ -155,6 +158,13 @@ impl Real {
 
     fn has_column(&self, table: &Ident, column: &Ident) -> bool {
         self.columns.get(table.as_str()).is_some_and(|columns| columns.contains(column.as_str()))
+    }
+
+    /// Whether rows held the attribute when it was last declared.
+    fn was_kept(&self, table: &Table, attribute: &str) -> bool {
+        let own = self.declared.get(&*table.id.plugin).into_iter().flat_map(|d| &d.collections);
+        own.filter(|c| c.name == *table.id.name)
+            .any(|c| c.attribute(attribute).is_some_and(|a| a.rbac.is_none()))
     }
 
     /// Whether an attribute had a column of its own when it was last declared.
@@ -225,6 +235,14 @@ impl Plan {
                 }
             }
         }
+        for (object_type, column) in table.objects.iter().flat_map(|o| &o.columns) {
+            if !fresh && !real.has_column(&table.name, column) {
+                self.step(
+                    format!("add a column for objects of the type '{object_type}' to '{name}'"),
+                    vec![sql::add_column(dialect, table, column, Column::Text)],
+                );
+            }
+        }
         for list in &table.lists {
             if !real.has_table(&list.table) {
                 let mut statements = vec![sql::create_list(dialect, table, list)];
@@ -236,6 +254,27 @@ impl Plan {
                     statements,
                 );
             }
+        }
+    }
+
+    /// Entries in the place of what rows held before entries decided it.
+    fn entries(&mut self, schema: &Schema, table: &Table, real: &Real) {
+        let Some(entries) = table.entries.as_ref().filter(|_| real.has_table(&table.name)) else { return };
+        let Some(holder) = schema.tables().into_iter().find(|t| t.name == entries.table) else { return };
+        let Some(objects) = &holder.objects else { return };
+        let now = crate::time::now();
+        for (field, action) in table.decided().filter(|(f, _)| real.was_kept(table, f.name.as_str())) {
+            let made = sql::entries_of_rows(self.dialect, table, field, action, &holder, objects, &now);
+            let statements = made.into_iter().chain([sql::forget_kept(self.dialect, table, field)]).collect();
+            self.step(
+                format!(
+                    "keep '{}' of '{}' as entries of '{}'",
+                    field.name.as_str(),
+                    table.id.name,
+                    holder.id.name
+                ),
+                statements,
+            );
         }
     }
 
@@ -289,7 +328,13 @@ async fn has_rows(conn: &mut Conn, real: &Real, table: &Ident, column: &Ident) -
 }
 
 /// Compares a manifest with what the same plugin declared before.
-async fn refuse_losses(conn: &mut Conn, real: &Real, new: &Manifest, old: &Declared) -> Result<(), Fault> {
+async fn refuse_losses(
+    conn: &mut Conn,
+    real: &Real,
+    schema: &Schema,
+    new: &Manifest,
+    old: &Declared,
+) -> Result<(), Fault> {
     let plugin = &new.name;
     for before in &old.collections {
         let name = &before.name;
@@ -306,6 +351,13 @@ async fn refuse_losses(conn: &mut Conn, real: &Real, new: &Manifest, old: &Decla
         for attribute in &before.attributes {
             let stays = after.attribute(&attribute.name);
             check_attribute(name, attribute, stays, rows, has_column(before, &attribute.name))?;
+            let moves = attribute.rbac.is_none() && stays.is_some_and(|now| now.rbac.is_some());
+            if moves && rows && !schema.has_entries(&table) {
+                return Err(refuse(format!(
+                    "what rows of '{name}' hold as '{}' is kept as entries now, and no loaded plugin holds entries",
+                    attribute.name
+                )));
+            }
         }
         for key in &before.keys {
             if !after.keys.contains(key) {

@@ -87,4 +87,8 @@ pub struct View {
     pub hidden: Vec<String>,
     /// Whether derived attributes are answered.
     pub derived: bool,
+    /// For which project attributes that RBAC entries decide are answered, and
+    /// compared in conditions. None: they are not answered, and only entries
+    /// for every project count.
+    pub project: Option<String>,
 }

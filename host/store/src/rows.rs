@@ -1,7 +1,7 @@
 //! Between rows of the database, rows as they are handed out, and documents.
 
 use crate::connection::Record;
-use crate::schema::{Field, List, Place, Table};
+use crate::schema::{Field, List, Place, Reference, Table};
 use crate::sql::{Bind, FIXED_COLUMNS, Ident};
 use crate::{NewRow, Row, StoreError, View};
 use hadron_manifest::Column;
@@ -21,6 +21,16 @@ pub(crate) fn row(table: &Table, view: &View, record: &Record) -> Result<Row, St
         for (i, attribute) in table.derived.iter().enumerate() {
             if !view.hidden.contains(&attribute.name) {
                 derived.push((attribute.name.clone(), record.text(first + i)?));
+            }
+        }
+    }
+    if view.project.is_some() {
+        let first =
+            FIXED_COLUMNS + table.extensions.len() + if view.derived { table.derived.len() } else { 0 };
+        for (i, (field, _)) in table.decided().enumerate() {
+            let name = field.name.as_str();
+            if !view.hidden.iter().any(|h| h == name) {
+                derived.push((name.to_owned(), record.text(first + i)?));
             }
         }
     }
@@ -48,6 +58,7 @@ impl Parts {
         let mut parts =
             Parts { document: Map::new(), extensions: table.extensions.iter().map(|_| None).collect() };
         parts.document = row.document.clone();
+        parts.document.retain(|name, _| !table.is_decided(name));
         check_members(table, Place::Document, &parts.document)?;
         for (plugin, values) in &row.extensions {
             let place = place_of(table, plugin)?;
@@ -86,10 +97,11 @@ impl Parts {
     pub(crate) fn merge(
         &mut self,
         table: &Table,
-        changes: Map<String, Value>,
+        mut changes: Map<String, Value>,
         extensions: Vec<(String, Map<String, Value>)>,
     ) -> Result<Vec<String>, StoreError> {
         let mut changed = Vec::new();
+        changes.retain(|name, _| !table.is_decided(name));
         check_members(table, Place::Document, &changes)?;
         set(&mut self.document, changes, &mut changed);
         for (plugin, changes) in extensions {
@@ -126,7 +138,28 @@ impl Parts {
             let value = self.value(field.place, field.name.as_str());
             columns.push((column.clone(), bind(field.name.as_str(), field.kind, value)?));
         }
+        if let Some(objects) = &table.objects {
+            let (named, id) = (
+                self.value(Place::Document, &objects.attributes.object_type).as_str(),
+                self.value(Place::Document, &objects.attributes.object_id).as_str(),
+            );
+            for (object_type, column) in &objects.columns {
+                let id = id.filter(|_| named == Some(object_type.as_str()));
+                columns.push((column.clone(), Bind::Text(id.map(str::to_owned))));
+            }
+        }
         Ok(columns)
+    }
+
+    /// The id that a reference holds.
+    pub(crate) fn referred(&self, table: &Table, reference: &Reference) -> Option<&str> {
+        if let Some(objects) = &table.objects
+            && let Some(object_type) = objects.type_of(&reference.column)
+            && self.value(Place::Document, &objects.attributes.object_type) != object_type
+        {
+            return None;
+        }
+        self.text_of(table.field(&reference.attribute)?)
     }
 
     /// The items of a list, as they are kept in its side table.
@@ -152,7 +185,7 @@ impl Parts {
     }
 
     /// Values of a reference's attribute.
-    pub(crate) fn text_of(&self, field: &Field) -> Option<&str> {
+    fn text_of(&self, field: &Field) -> Option<&str> {
         self.value(field.place, field.name.as_str()).as_str()
     }
 

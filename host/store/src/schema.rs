@@ -2,6 +2,10 @@
 //! part of a manifest becomes, and back from a constraint's name to the
 //! manifest's words.
 
+mod rbac;
+
+pub(crate) use rbac::{EntriesOf, Objects};
+
 use crate::sql::{Ident, Member};
 use crate::{CollectionId, StoreError};
 use hadron_manifest::{Attribute, Collection, Column, DerivedFrom, Manifest, OnDelete, Validator};
@@ -38,6 +42,10 @@ pub(crate) struct Table {
     pub(crate) references: Vec<Reference>,
     pub(crate) lists: Vec<List>,
     pub(crate) derived: Vec<Derived>,
+    /// Where entries about its rows are; none where nobody keeps any.
+    pub(crate) entries: Option<EntriesOf>,
+    /// What its rows are entries about.
+    pub(crate) objects: Option<Objects>,
 }
 
 /// Where an attribute's value is kept.
@@ -59,6 +67,8 @@ pub(crate) struct Field {
     pub(crate) column: Option<Ident>,
     /// Its side table, where it has one.
     pub(crate) list: Option<usize>,
+    /// Not kept: true where entries allow this action.
+    pub(crate) rbac: Option<String>,
 }
 
 /// An extender's column.
@@ -146,6 +156,8 @@ pub(crate) enum ParentValue {
     Column(Ident),
     /// A member of a JSON column.
     Member(Ident, Member),
+    /// Whether entries allow the action.
+    Decided(Option<EntriesOf>, String),
 }
 
 /// The host's own column of that attribute name, and its type.
@@ -187,6 +199,16 @@ impl Table {
 
     pub(crate) fn list_of(&self, field: &Field) -> Option<&List> {
         field.list.and_then(|i| self.lists.get(i))
+    }
+
+    /// Attributes that entries decide, with the actions they are about.
+    pub(crate) fn decided(&self) -> impl Iterator<Item = (&Field, &str)> {
+        self.fields.iter().filter_map(|f| f.rbac.as_deref().map(|action| (f, action)))
+    }
+
+    /// Whether the attribute is decided by entries, so that rows do not hold it.
+    pub(crate) fn is_decided(&self, name: &str) -> bool {
+        self.field(name).is_some_and(|f| f.rbac.is_some())
     }
 
     /// Fields with a column, in the order in which they are written.
@@ -288,6 +310,11 @@ impl Schema {
         let mut tables: Vec<_> = self.tables.values().cloned().collect();
         tables.sort_by(|a, b| a.name.cmp(&b.name));
         tables
+    }
+
+    /// Whether somebody keeps entries about the rows of that table.
+    pub(crate) fn has_entries(&self, table: &Ident) -> bool {
+        self.tables.values().any(|t| t.name == *table && t.entries.is_some())
     }
 
     pub(crate) fn constraint(&self, name: &str) -> Option<&Constraint> {
@@ -400,6 +427,8 @@ fn build_table(
         references: Vec::new(),
         lists: Vec::new(),
         derived: Vec::new(),
+        entries: rbac::entries_of(manifests, collection)?,
+        objects: None,
         name,
     };
     for attribute in &collection.attributes {
@@ -430,6 +459,7 @@ fn build_table(
     }
     table.add_constraints(manifests, owner, collection)?;
     table.add_derived(manifests, owner, collection)?;
+    table.add_objects(manifests, collection)?;
     Ok(table)
 }
 
@@ -457,7 +487,14 @@ impl Table {
             }
             None => None,
         };
-        self.fields.push(Field { name, kind: attribute.validate.column(), place, column, list });
+        self.fields.push(Field {
+            name,
+            kind: attribute.validate.column(),
+            place,
+            column,
+            list,
+            rbac: attribute.rbac.clone(),
+        });
         Ok(())
     }
 
@@ -659,12 +696,10 @@ impl Table {
                     let (id, parent) = resolve(manifests, owner, &target.collection).ok_or_else(|| {
                         problem(format!("names '{}', which is not there", target.collection))
                     })?;
-                    let value = match standard(attribute) {
-                        Some((column, _)) => ParentValue::Column(column),
-                        None if parent.attribute(attribute).is_some() => {
-                            ParentValue::Member(Ident::host("doc"), Member::new(attribute)?)
-                        }
-                        None => {
+                    let value = match (standard(attribute), parent.attribute(attribute)) {
+                        (Some((column, _)), _) => ParentValue::Column(column),
+                        (None, Some(found)) => parent_value(manifests, parent, Ident::host("doc"), found)?,
+                        (None, None) => {
                             return Err(problem(format!(
                                 "names '{attribute}', which '{}' lacks",
                                 parent.name
@@ -695,7 +730,7 @@ fn above(manifests: &[Arc<Manifest>], parent: &Collection) -> Result<Vec<Above>,
             found.push(Above {
                 name: attribute.name.clone(),
                 kind: attribute.validate.column(),
-                value: ParentValue::Member(json.clone(), Member::new(&attribute.name)?),
+                value: parent_value(manifests, parent, json.clone(), attribute)?,
             });
         }
         Ok(())
@@ -709,6 +744,19 @@ fn above(manifests: &[Arc<Manifest>], parent: &Collection) -> Result<Vec<Above>,
         }
     }
     Ok(found)
+}
+
+/// Where rows of this collection have the value of an attribute.
+fn parent_value(
+    manifests: &[Arc<Manifest>],
+    parent: &Collection,
+    json: Ident,
+    attribute: &Attribute,
+) -> Result<ParentValue, StoreError> {
+    Ok(match &attribute.rbac {
+        Some(action) => ParentValue::Decided(rbac::entries_of(manifests, parent)?, action.clone()),
+        None => ParentValue::Member(json, Member::new(&attribute.name)?),
+    })
 }
 
 fn unknown_target(from: &CollectionId, attribute: &str, target: &str) -> StoreError {

@@ -162,7 +162,7 @@ impl Store {
         let mark = match &query.marker {
             Some(id) if id.contains('\0') => return Err(StoreError::NotFound),
             Some(id) => {
-                let (statement, kinds) = sql::mark(database.dialect(), &table, query, id)?;
+                let (statement, kinds) = sql::mark(database.dialect(), &table, query, view, id)?;
                 Some(read_mark(database.read(statement).await?.first(), &kinds, id)?)
             }
             None => None,

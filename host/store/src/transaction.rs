@@ -154,10 +154,8 @@ impl Transaction {
     ) -> Result<String, StoreError> {
         let mut wanted: Vec<(String, Ident, BTreeSet<String>)> = Vec::new();
         for reference in &table.references {
-            if let Some(field) = table.field(&reference.attribute) {
-                let values = parts.iter().filter_map(|p| p.text_of(field)).map(str::to_owned).collect();
-                wanted.push((reference.attribute.clone(), reference.table.clone(), values));
-            }
+            let values = parts.iter().filter_map(|p| p.referred(table, reference)).map(str::to_owned);
+            wanted.push((reference.attribute.clone(), reference.table.clone(), values.collect()));
         }
         for list in &table.lists {
             for reference in &list.references {
@@ -285,7 +283,8 @@ impl Transaction {
         let dialect = self.dialect();
         let mark = match &query.marker {
             Some(id) => {
-                let (statement, kinds) = sql::mark(dialect, &table, query, id).map_err(|e| self.doom(e))?;
+                let (statement, kinds) =
+                    sql::mark(dialect, &table, query, view, id).map_err(|e| self.doom(e))?;
                 let records = self.fetch(statement).await?;
                 Some(read_mark(records.first(), &kinds, id)?)
             }
@@ -490,6 +489,43 @@ impl Transaction {
         match self.seen.get(&(collection.clone(), id.to_owned())) {
             Some(seen) if seen.revision != revision => Err(self.doom(stale())),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether RBAC entries allow that project the action on the row; if so they
+    /// stay until the end of the unit: who removes one waits, or has done so.
+    pub async fn hold(
+        &mut self,
+        collection: &CollectionId,
+        id: &str,
+        action: &str,
+        project: &str,
+    ) -> Result<bool, StoreError> {
+        let table = self.table(collection)?;
+        match &table.entries {
+            Some(entries) if !id.contains('\0') => {
+                let statement = sql::hold(self.dialect(), entries, action, id, project);
+                Ok(!self.fetch(statement).await?.is_empty())
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// To which projects (`*`: to every one) RBAC entries allow the action on
+    /// the row.
+    pub async fn targets(
+        &mut self,
+        collection: &CollectionId,
+        id: &str,
+        action: &str,
+    ) -> Result<Vec<String>, StoreError> {
+        let table = self.table(collection)?;
+        match &table.entries {
+            Some(entries) if !id.contains('\0') => {
+                let records = self.fetch(sql::targets(self.dialect(), entries, action, id)).await?;
+                records.iter().map(|record| record.text(0)).collect()
+            }
+            _ => Ok(Vec::new()),
         }
     }
 

@@ -61,6 +61,17 @@ pub(crate) fn invalid_shared_setting(network: &str) -> Error {
     )
 }
 
+pub(crate) fn rbac_policy_in_use(network: &str) -> Error {
+    let why = invalid_shared_setting(network);
+    Error::conflict(
+        "RbacPolicyInUse",
+        format!(
+            "RBAC policy on object {network} cannot be removed because other objects depend on it.\nDetails: {}",
+            why.fault().message
+        ),
+    )
+}
+
 pub(crate) fn no_network_available() -> Error {
     Error::unavailable(
         "NoNetworkAvailable",

@@ -23,6 +23,7 @@ mod records;
 mod segments;
 mod subnets;
 
+use hadron_sdk::events::Event;
 use hadron_sdk::{
     Bound, Context, CorePlugin, Document, Error, Manifest, Operation, ResourceRef, Result, ServicePlugin,
 };
@@ -64,6 +65,10 @@ impl ServicePlugin for Ml2 {
             "ports" => ports::delete(&documents),
             other => Err(unknown(other)),
         }
+    }
+
+    fn notify(ctx: &Context, event: Event) -> Result<()> {
+        networks::heard(ctx, &event)
     }
 }
 

@@ -116,6 +116,7 @@ pub(crate) fn manifest() -> Manifest {
             })
             .collect(),
         policy: policy::rules(),
+        events: vec![networks::subscription()],
         config: vec![
             key(
                 "tenant_network_types",

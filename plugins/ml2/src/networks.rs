@@ -5,9 +5,11 @@ mod attributes;
 mod known;
 mod mtu;
 mod provider;
+mod sharing;
 
 pub(crate) use attributes::collection;
 pub(crate) use known::Networks;
+pub(crate) use sharing::{heard, subscription};
 
 use crate::document::{differing, flag, set, take, text, typed};
 use crate::mechanisms::Mechanisms;
@@ -76,8 +78,8 @@ pub(crate) fn update(id: &str, current: &Document, changes: Document) -> Result<
     if let Some(number) = renumbered {
         provider::renumber(id, number)?;
     }
-    if flag(current, "shared") && set(&changes, "shared").is_some() && !flag(&changes, "shared") {
-        check_unshare(id, current)?;
+    if set(&changes, "shared").is_some() && !flag(&changes, "shared") {
+        sharing::check_update(id, current)?;
     }
     if let Some(asked) = set(&changes, "mtu") {
         let asked = u32::try_from(asked.as_u64().unwrap_or_default()).unwrap_or(u32::MAX);
@@ -88,27 +90,12 @@ pub(crate) fn update(id: &str, current: &Document, changes: Document) -> Result<
         changes.insert("mtu".to_owned(), json!(chosen));
     }
     let changes = differing(current, changes);
-    let updated: Document = store::update(COLLECTION, id, &changes)?;
+    let mut updated: Document = store::update(COLLECTION, id, &changes)?;
+    let shared = changes.get("shared").or_else(|| current.get("shared")).cloned();
+    updated.insert("shared".to_owned(), shared.unwrap_or_default());
     if mechanisms.want("network") {
         let rows = segments::of_networks(&[id.to_owned()])?;
         mechanisms.networks(Operation::Update, &[context(&updated, Some(current), &rows)?])?;
-    }
-    Ok(())
-}
-
-/// A network stops being shared only when nobody else uses it.
-/// In Neutron: `_validate_shared_update`.
-fn check_unshare(id: &str, current: &Document) -> Result<()> {
-    let owner = text(current, "project_id");
-    let foreign = |project: &str| project != owner;
-    let query = Query::all().equal("network_id", id);
-    let ports: Vec<Document> = store::find("ports", &query)?;
-    let used = ports.iter().any(|port| {
-        !text(port, "device_owner").starts_with(owners::NETWORK_PREFIX) && foreign(text(port, "project_id"))
-    });
-    let subnets = subnets::of_networks(&[id.to_owned()])?;
-    if used || subnets.iter().any(|subnet| foreign(subnet.project_id.as_deref().unwrap_or_default())) {
-        return Err(errors::invalid_shared_setting(text(current, "name")));
     }
     Ok(())
 }

@@ -39,6 +39,9 @@ pub struct Attribute {
     /// For a list attribute that is unique, referencing or filterable: a side
     /// table kept by the host, one row per item.
     pub list: Option<ListTable>,
+    /// Not kept, but true where an entry allows this action of the collection's
+    /// `rbac` to the project that asks; a boolean of the owner's.
+    pub rbac: Option<String>,
 }
 
 /// The side table of a list attribute.

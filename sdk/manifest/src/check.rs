@@ -1,6 +1,6 @@
 //! Rules a manifest must keep, so that everything made from it is sound.
 
-use crate::{Attribute, Collection, Manifest, Validator};
+use crate::{Attribute, Collection, Manifest, Rbac, Validator};
 use std::collections::HashSet;
 
 /// What is wrong with a manifest, as one sentence.
@@ -28,6 +28,7 @@ pub fn check(manifest: &Manifest) -> Vec<Problem> {
     }
     for extends in &manifest.extends {
         check_attributes(&extends.collection, &extends.attributes, &mut problems);
+        check_rbac(&extends.collection, &extends.attributes, None, &mut problems);
     }
     for tick in &manifest.ticks {
         if tick.every_seconds == 0 {
@@ -46,6 +47,10 @@ fn check_collection(collection: &Collection, problems: &mut Vec<Problem>) {
         ));
     }
     check_attributes(name, &collection.attributes, problems);
+    check_rbac(name, &collection.attributes, collection.rbac.as_ref(), problems);
+    for standard in collection.without.iter().filter(|s| *s == "id" || !STANDARD.contains(&s.as_str())) {
+        problems.push(format!("'{name}' cannot be without '{standard}'"));
+    }
     let declared: HashSet<&str> =
         collection.attributes.iter().map(|a| a.name.as_str()).chain(["project_id"]).collect();
     let mut need = |what: &str, attribute: &str| {
@@ -62,6 +67,9 @@ fn check_collection(collection: &Collection, problems: &mut Vec<Problem>) {
     }
     for reference in &collection.references {
         need("a reference", &reference.attribute);
+    }
+    if let Some(entries) = &collection.entries {
+        entries.attributes().iter().for_each(|a| need("what holds entries", a));
     }
     if let Some(parent) = &collection.parent {
         need("the parent", &parent.attribute);
@@ -99,8 +107,74 @@ fn check_attributes(collection: &str, attributes: &[Attribute], problems: &mut V
     }
 }
 
+fn check_rbac(collection: &str, attributes: &[Attribute], rbac: Option<&Rbac>, problems: &mut Vec<Problem>) {
+    if let Some(rbac) = rbac
+        && (!is_word(&rbac.object_type, "_") || rbac.actions.is_empty())
+    {
+        problems.push(format!(
+            "the object type of '{collection}' must be lower case letters, digits and '_', and have an action"
+        ));
+    }
+    for attribute in attributes {
+        let Some(action) = &attribute.rbac else { continue };
+        let known = rbac.is_some_and(|rbac| rbac.actions.contains(action));
+        if !known || attribute.validate != Validator::Boolean || attribute.index || attribute.list.is_some() {
+            problems.push(format!(
+                "attribute '{}' of '{collection}' must be a plain boolean about an action of the collection",
+                attribute.name
+            ));
+        }
+    }
+}
+
 fn is_word(text: &str, also: &str) -> bool {
     !text.is_empty()
         && text.len() <= 48
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || also.contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Entries;
+
+    #[test]
+    fn what_entries_decide_is_a_boolean_of_a_known_action() {
+        let attribute = |validate: Validator, action: &str| Attribute {
+            name: "open".into(),
+            validate,
+            rbac: Some(action.into()),
+            ..Attribute::default()
+        };
+        let with = |attribute: Attribute| Manifest {
+            name: "x".into(),
+            collections: vec![Collection {
+                name: "things".into(),
+                member: "thing".into(),
+                attributes: vec![attribute],
+                rbac: Some(Rbac { object_type: "thing".into(), actions: vec!["use".into()] }),
+                ..Collection::default()
+            }],
+            ..Manifest::default()
+        };
+        assert_eq!(check(&with(attribute(Validator::Boolean, "use"))), Vec::<Problem>::new());
+        assert_eq!(check(&with(attribute(Validator::Boolean, "sell"))).len(), 1);
+        assert_eq!(check(&with(attribute(Validator::Any, "use"))).len(), 1);
+    }
+
+    #[test]
+    fn entries_name_declared_attributes_and_every_row_has_an_id() {
+        let manifest = Manifest {
+            name: "x".into(),
+            collections: vec![Collection {
+                name: "things".into(),
+                member: "thing".into(),
+                without: vec!["id".into(), "created_at".into()],
+                entries: Some(Entries { target: "project_id".into(), ..Entries::default() }),
+                ..Collection::default()
+            }],
+            ..Manifest::default()
+        };
+        assert_eq!(check(&manifest).len(), 4);
+    }
 }

@@ -1,6 +1,6 @@
 //! Collections: what a resource is made of and how it refers to others.
 
-use crate::Attribute;
+use crate::{Attribute, Entries, Rbac};
 use serde::{Deserialize, Serialize};
 
 /// A kind of resource, owned by one plugin, kept in one table.
@@ -37,6 +37,15 @@ pub struct Collection {
     /// Class name of the error for an unknown id, where it is not the member
     /// in camel case followed by `NotFound`.
     pub not_found: Option<String>,
+    /// What that error says, with `{id}` in it, where it is not the usual
+    /// `Security group {id} could not be found.`
+    pub not_found_says: Option<String>,
+    /// Standard attributes that are not shown.
+    pub without: Vec<String>,
+    /// Rows can be shared with other projects.
+    pub rbac: Option<Rbac>,
+    /// Rows are what shares rows of others.
+    pub entries: Option<Entries>,
 }
 
 impl Collection {
@@ -58,6 +67,24 @@ impl Collection {
     /// Class name of the error for an unknown id.
     pub fn not_found_type(&self) -> String {
         self.not_found.clone().unwrap_or_else(|| format!("{}NotFound", self.class()))
+    }
+
+    /// What the error for an unknown id says, with `{id}` for the id. Neutron
+    /// names most of its own with one capital: `Security group`.
+    pub fn not_found_template(&self) -> String {
+        self.not_found_says.clone().unwrap_or_else(|| {
+            let words = self.member.replace('_', " ");
+            let mut letters = words.chars();
+            let title = letters
+                .next()
+                .map_or(String::new(), |first| first.to_uppercase().collect::<String>() + letters.as_str());
+            format!("{title} {{id}} could not be found.")
+        })
+    }
+
+    /// Whether a row as it was written is not all there is to show of it.
+    pub fn is_answered_by_query(&self) -> bool {
+        !self.derived.is_empty() || self.attributes.iter().any(|a| a.rbac.is_some())
     }
 }
 

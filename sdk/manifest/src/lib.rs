@@ -11,6 +11,7 @@ mod attribute;
 mod check;
 mod collection;
 mod grants;
+mod rbac;
 
 pub use attribute::{Attribute, Column, ListTable, ListTableColumn, Validator};
 pub use check::{Problem, STANDARD, check};
@@ -18,6 +19,7 @@ pub use collection::{
     Action, Collection, Derived, DerivedFrom, Key, OnDelete, Parent, Reference, Verb, camel_case,
 };
 pub use grants::{HttpGrant, Requests, ResourceRequest};
+pub use rbac::{EVERY_PROJECT, Entries, Rbac};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -50,6 +50,7 @@ pub mod http;
 pub mod log;
 pub mod pools;
 pub mod random;
+pub mod rbac;
 pub mod resources;
 pub mod rpc;
 pub mod store;

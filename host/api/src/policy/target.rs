@@ -1,8 +1,9 @@
 //! What rules are about: rows not read yet, bodies, and rows.
 
 use super::{Found, Place, Target};
-use crate::tables::{ReferenceTo, Resource};
-use hadron_store::Row;
+use crate::tables::{ReferenceTo, Resource, Tables};
+use hadron_runtime::{Hold, Refusal};
+use hadron_store::{CollectionId, Row};
 use serde_json::{Map, Value};
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -47,12 +48,61 @@ impl Target for Unread<'_> {
 /// Rows that others refer to, as far as they were fetched: by reference
 /// attribute and id; none where there is no such row.
 #[derive(Clone, Default)]
-pub(crate) struct Parents(HashMap<(String, String), Option<Map<String, Value>>>);
+pub(crate) struct Parents(HashMap<(String, String), Option<Fetched>>);
+
+/// A row that another refers to.
+#[derive(Clone)]
+struct Fetched {
+    collection: CollectionId,
+    row: Map<String, Value>,
+}
+
+impl Fetched {
+    /// Attributes that are true because of an entry.
+    fn shared<'a>(&'a self, tables: &'a Tables) -> impl Iterator<Item = &'a str> {
+        let resource = tables.of_collection(&self.collection);
+        let decided = resource.into_iter().flat_map(|r| &r.attributes).filter(|a| a.rbac.is_some());
+        decided.map(|a| a.name.as_str()).filter(|name| self.row.get(*name) == Some(&Value::Bool(true)))
+    }
+}
 
 impl Parents {
     /// Keeps what was fetched.
     pub(crate) fn keep(&mut self, wanted: &Wanted, row: Option<Map<String, Value>>) {
-        self.0.insert((wanted.reference.attribute.clone(), wanted.id.clone()), row);
+        let collection = wanted.reference.collection.clone();
+        let fetched = row.map(|row| Fetched { collection, row });
+        self.0.insert((wanted.reference.attribute.clone(), wanted.id.clone()), fetched);
+    }
+
+    /// The rows as they would be if no entry were about them.
+    pub(crate) fn unshared(&self, tables: &Tables) -> Parents {
+        let without = |fetched: &Fetched| {
+            let mut row = fetched.row.clone();
+            for name in fetched.shared(tables) {
+                row.insert(name.to_owned(), Value::Bool(false));
+            }
+            Fetched { collection: fetched.collection.clone(), row }
+        };
+        Parents(self.0.iter().map(|(key, row)| (key.clone(), row.as_ref().map(without))).collect())
+    }
+
+    /// The entries that make attributes of the rows true to which a body refers.
+    pub(crate) fn holds(&self, tables: &Tables, body: &Map<String, Value>, refusal: &Refusal) -> Vec<Hold> {
+        let referred = self
+            .0
+            .iter()
+            .filter(|((attribute, id), _)| body.get(attribute).and_then(Value::as_str) == Some(id.as_str()));
+        referred
+            .filter_map(|((_, id), row)| Some((id, row.as_ref()?)))
+            .flat_map(|(id, fetched)| {
+                fetched.shared(tables).map(|attribute| Hold {
+                    collection: fetched.collection.clone(),
+                    id: id.clone(),
+                    attribute: attribute.to_owned(),
+                    refusal: refusal.clone(),
+                })
+            })
+            .collect()
     }
 }
 
@@ -141,9 +191,11 @@ impl<'a> Whole<'a> {
                 }
                 Found::Unknown
             }
-            Some(row) => {
-                row.as_ref().and_then(|r| r.get(attribute)).cloned().map_or(Found::Absent, Found::Value)
-            }
+            Some(row) => row
+                .as_ref()
+                .and_then(|fetched| fetched.row.get(attribute))
+                .cloned()
+                .map_or(Found::Absent, Found::Value),
         }
     }
 }

@@ -8,5 +8,6 @@ pub(crate) mod http;
 mod messages;
 pub(crate) mod plain;
 mod pools;
+mod rbac;
 mod resources;
 mod store;

@@ -4,23 +4,27 @@ use crate::bindings::store::{Condition, Host, Query, StoreError as Refused};
 use crate::bindings::types::Operation;
 use crate::state::{Abort, HostState};
 use crate::unit::{Failure, Unit};
-use crate::{convert, operations};
+use crate::{convert, operations, sharing};
 use futures::future::BoxFuture;
 use hadron_store::{CollectionId, NewRow, Row, StoreError, Transaction, View};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-type Answer<T> = wasmtime::Result<Result<T, Refused>>;
+pub(super) type Answer<T> = wasmtime::Result<Result<T, Refused>>;
 
 /// Members of a document that the host keeps.
 const KEPT: [&str; 4] = ["tenant_id", "revision_number", "created_at", "updated_at"];
 
 impl HostState {
-    fn own(&self, collection: &str) -> CollectionId {
+    pub(super) fn own(&self, collection: &str) -> CollectionId {
         CollectionId { plugin: self.plugin.name().into(), name: collection.into() }
     }
 
-    async fn rows<T>(
+    fn view(&self) -> View {
+        self.unit().map(|unit| sharing::own_view(unit)).unwrap_or_default()
+    }
+
+    pub(super) async fn rows<T>(
         &self,
         work: impl for<'a> FnOnce(&'a mut Transaction) -> BoxFuture<'a, Result<T, StoreError>>,
     ) -> Answer<T> {
@@ -87,22 +91,19 @@ async fn insert(unit: &Arc<Unit>, id: &CollectionId, mut rows: Vec<NewRow>) -> A
 
 impl Host for HostState {
     async fn get(&mut self, collection: String, id: String) -> Answer<Option<String>> {
-        let collection = self.own(&collection);
-        let found = self
-            .rows(move |t| Box::pin(async move { t.get(&collection, &id, &View::default()).await }))
-            .await?;
+        let (collection, view) = (self.own(&collection), self.view());
+        let found = self.rows(move |t| Box::pin(async move { t.get(&collection, &id, &view).await })).await?;
         Ok(found.map(|row| row.map(|row| row.json())))
     }
 
     async fn find(&mut self, collection: String, query: Query) -> Answer<Vec<String>> {
-        let collection = self.own(&collection);
+        let (collection, view) = (self.own(&collection), self.view());
         let query = match convert::query(&query) {
             Ok(query) => query,
             Err(sentence) => return Ok(Err(Refused::Invalid(sentence))),
         };
-        let found = self
-            .rows(move |t| Box::pin(async move { t.find(&collection, &query, &View::default()).await }))
-            .await?;
+        let found =
+            self.rows(move |t| Box::pin(async move { t.find(&collection, &query, &view).await })).await?;
         Ok(found.map(|rows| documents(&rows)))
     }
 

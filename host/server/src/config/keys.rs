@@ -112,7 +112,12 @@ pub(crate) const KEYS: &[Key] = &[
         default: r#""ml2""#,
         doc: "The core plugin; it owns the base resources and asks the drivers. Empty for none.",
     },
-    Key { name: "plugins.service", kind: Kind::List, default: "[]", doc: "Service plugins, in order." },
+    Key {
+        name: "plugins.service",
+        kind: Kind::List,
+        default: r#"["rbac"]"#,
+        doc: "Service plugins, in order.",
+    },
     Key {
         name: "plugins.type_drivers",
         kind: Kind::List,

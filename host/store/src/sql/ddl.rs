@@ -65,6 +65,11 @@ pub(crate) fn create_table(dialect: Dialect, table: &Table) -> Sql {
         column_type(&mut sql, field.kind);
         inline(&mut sql, &table.references, column);
     }
+    for (_, column) in table.objects.iter().flat_map(|o| &o.columns) {
+        sql.push(", ").ident(column).push(" ");
+        column_type(&mut sql, Column::Text);
+        inline(&mut sql, &table.references, column);
+    }
     sql.push(", CONSTRAINT ").ident(&Ident::new(&[table.name.as_str(), "__pkey"]));
     sql.push(" PRIMARY KEY (\"id\"))");
     sql

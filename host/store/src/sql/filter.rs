@@ -1,7 +1,7 @@
 //! Predicates and sort keys as SQL.
 
-use super::{Bind, Dialect, Ident, Member, Sql};
-use crate::schema::{List, ParentValue, Place, Reference, Table, standard};
+use super::{Bind, Dialect, Ident, Member, Sql, is_allowed};
+use crate::schema::{EntriesOf, List, ParentValue, Place, Reference, Table, standard};
 use crate::{Predicate, StoreError};
 use hadron_manifest::Column;
 use serde_json::Value;
@@ -13,6 +13,8 @@ pub(crate) struct Operand {
     column: Ident,
     /// A member of the JSON column, else the column itself.
     member: Option<Member>,
+    /// Decided by entries about the action, not kept.
+    decided: Option<(Option<EntriesOf>, String)>,
     pub(crate) kind: Column,
 }
 
@@ -38,23 +40,21 @@ pub(crate) fn filter(sql: &mut Sql, table: &Table, predicate: &Predicate) -> Res
 /// The attribute as an expression of the row.
 pub(super) fn operand(table: &Table, name: &str) -> Result<Operand, StoreError> {
     if let Some((column, kind)) = standard(name) {
-        return Ok(Operand { alias: ROW, column, member: None, kind });
+        return Ok(Operand { alias: ROW, column, member: None, decided: None, kind });
     }
     let field = table.field(name).ok_or_else(|| unknown(table.id.name.as_ref(), name))?;
-    Ok(match &field.column {
-        Some(column) => Operand { alias: ROW, column: column.clone(), member: None, kind: field.kind },
-        None => Operand {
-            alias: ROW,
-            column: table.json(field.place),
-            member: Some(field.name.clone()),
-            kind: field.kind,
-        },
+    Ok(Operand {
+        alias: ROW,
+        column: field.column.clone().unwrap_or_else(|| table.json(field.place)),
+        member: field.column.is_none().then(|| field.name.clone()),
+        decided: field.rbac.clone().map(|action| (table.entries.clone(), action)),
+        kind: field.kind,
     })
 }
 
 /// A member of a JSON column as its attribute's type, for filling new columns.
 pub(super) fn extracted(table: &Table, place: Place, member: &Member, kind: Column) -> Operand {
-    Operand { alias: ROW, column: table.json(place), member: Some(member.clone()), kind }
+    Operand { alias: ROW, column: table.json(place), member: Some(member.clone()), decided: None, kind }
 }
 
 fn unknown(collection: &str, name: &str) -> StoreError {
@@ -64,6 +64,9 @@ fn unknown(collection: &str, name: &str) -> StoreError {
 impl Operand {
     /// The expression; text is compared and sorted by code point.
     pub(super) fn write(&self, sql: &mut Sql) {
+        if let Some((entries, action)) = &self.decided {
+            return is_allowed(sql, self.alias, entries.as_ref(), action);
+        }
         let Some(member) = &self.member else {
             sql.column(self.alias, &self.column);
             return;
@@ -171,23 +174,23 @@ fn item_operand(list: &List, member: &str) -> Result<Operand, StoreError> {
     let column = list.columns.iter().find(|c| c.member.as_str() == member).ok_or_else(|| {
         StoreError::Invalid(format!("'{member}' of '{}' cannot be searched", list.attribute.as_str()))
     })?;
-    Ok(Operand { alias: ITEM, column: column.column.clone(), member: None, kind: column.kind })
+    Ok(Operand { alias: ITEM, column: column.column.clone(), member: None, decided: None, kind: column.kind })
 }
 
 fn above_operand(reference: &Reference, name: &str) -> Result<Operand, StoreError> {
     if let Some((column, kind)) = standard(name) {
-        return Ok(Operand { alias: ABOVE, column, member: None, kind });
+        return Ok(Operand { alias: ABOVE, column, member: None, decided: None, kind });
     }
     let found = reference.above.iter().find(|a| a.name == name);
     let found = found.ok_or_else(|| unknown(&reference.target.name, name))?;
-    Ok(match &found.value {
-        ParentValue::Column(column) => {
-            Operand { alias: ABOVE, column: column.clone(), member: None, kind: found.kind }
+    let (column, member, decided) = match &found.value {
+        ParentValue::Column(column) => (column.clone(), None, None),
+        ParentValue::Member(json, member) => (json.clone(), Some(member.clone()), None),
+        ParentValue::Decided(entries, action) => {
+            (Ident::host("id"), None, Some((entries.clone(), action.clone())))
         }
-        ParentValue::Member(json, member) => {
-            Operand { alias: ABOVE, column: json.clone(), member: Some(member.clone()), kind: found.kind }
-        }
-    })
+    };
+    Ok(Operand { alias: ABOVE, column, member, decided, kind: found.kind })
 }
 
 /// The ids of all rows that fit are gathered once: then an index on the
@@ -218,6 +221,24 @@ fn exists(
 
 fn compare(sql: &mut Sql, name: &str, operand: &Operand, predicate: &Predicate) -> Result<(), StoreError> {
     match predicate {
+        Predicate::In(_, values) if operand.decided.is_some() => {
+            let asks = |truth: bool| {
+                values.iter().any(|v| value_of(operand.kind, v) == Some(Bind::Boolean(Some(truth))))
+            };
+            match (asks(true), asks(false)) {
+                (true, true) => {
+                    sql.push("TRUE");
+                }
+                (false, false) => {
+                    sql.push("FALSE");
+                }
+                (truth, _) => {
+                    sql.push(if truth { "" } else { "NOT " });
+                    operand.write(sql);
+                }
+            }
+            Ok(())
+        }
         Predicate::In(_, values) => {
             write_in(sql, operand, values);
             Ok(())

@@ -10,15 +10,17 @@ mod filter;
 mod host;
 mod journal;
 mod pools;
+mod rbac;
 mod rows;
 
 pub(crate) use ddl::*;
 pub(crate) use host::*;
 pub(crate) use journal::*;
 pub(crate) use pools::*;
+pub(crate) use rbac::*;
 pub(crate) use rows::*;
 
-use crate::StoreError;
+use crate::{StoreError, View};
 use std::sync::Arc;
 
 /// Which database's SQL is written.
@@ -131,11 +133,18 @@ pub(crate) struct Sql {
     pub(crate) binds: Vec<Bind>,
     /// Kept prepared by the connection; not for texts that vary without end.
     pub(crate) persistent: bool,
+    /// For whom RBAC entries count, besides those for every project.
+    project: Option<String>,
 }
 
 impl Sql {
     pub(crate) fn new(dialect: Dialect) -> Sql {
-        Sql { dialect, text: String::with_capacity(256), binds: Vec::new(), persistent: true }
+        Sql { dialect, text: String::with_capacity(256), binds: Vec::new(), persistent: true, project: None }
+    }
+
+    /// A statement in which the entries of the view's project count.
+    fn seen_by(dialect: Dialect, view: &View) -> Sql {
+        Sql { project: view.project.clone(), ..Sql::new(dialect) }
     }
 
     /// A statement that is the same on both databases but for its values,

@@ -1,7 +1,7 @@
 //! Statements about the rows of collections.
 
 use super::filter::{Operand, ROW, filter, operand};
-use super::{Bind, Dialect, Ident, Member, Sql};
+use super::{Bind, Dialect, Ident, Member, Sql, is_allowed};
 use crate::schema::{List, ParentValue, Place, Source, Table};
 use crate::{Direction, Predicate, Query, StoreError, View};
 use hadron_manifest::Column;
@@ -14,7 +14,8 @@ pub(crate) struct Mark {
 }
 
 /// Columns of every row that is read: id, project, revision, created, updated,
-/// document, one of each extension, one of each derived attribute.
+/// document, one of each extension, one of each derived attribute, one of each
+/// that entries decide.
 pub(crate) const FIXED_COLUMNS: usize = 6;
 
 fn columns(sql: &mut Sql, table: &Table, view: &View) {
@@ -34,13 +35,25 @@ fn columns(sql: &mut Sql, table: &Table, view: &View) {
             }
         }
     }
+    if view.project.is_some() {
+        for (field, action) in table.decided() {
+            sql.push(", ");
+            if view.hidden.iter().any(|h| h == field.name.as_str()) {
+                sql.push("'null'");
+            } else {
+                sql.push("CASE WHEN ");
+                is_allowed(sql, ROW, table.entries.as_ref(), action);
+                sql.push(" THEN 'true' ELSE 'false' END");
+            }
+        }
+    }
 }
 
 fn json_column(sql: &mut Sql, table: &Table, place: Place, view: &View) {
     let hidden: Vec<&Member> = table
         .fields
         .iter()
-        .filter(|f| f.place == place && view.hidden.iter().any(|h| h == f.name.as_str()))
+        .filter(|f| f.place == place && f.rbac.is_none() && view.hidden.iter().any(|h| h == f.name.as_str()))
         .map(|f| &f.name)
         .collect();
     let column = table.json(place);
@@ -80,6 +93,11 @@ fn derived_column(sql: &mut Sql, source: &Source) {
         Source::Parent { column, table, value } => {
             sql.push("COALESCE((SELECT ");
             match (sql.dialect, value) {
+                (_, ParentValue::Decided(entries, action)) => {
+                    sql.push("CASE WHEN ");
+                    is_allowed(sql, "p", entries.as_ref(), action);
+                    sql.push(" THEN 'true' ELSE 'false' END");
+                }
                 (Dialect::Sqlite, ParentValue::Column(column)) => {
                     sql.push("json_quote(").column("p", column).push(")");
                 }
@@ -108,7 +126,7 @@ pub(crate) fn select(
     mark: Option<&Mark>,
 ) -> Result<Sql, StoreError> {
     let keys = sort_keys(table, query)?;
-    let mut sql = Sql::new(dialect);
+    let mut sql = Sql::seen_by(dialect, view);
     // A page before a marker is read from its end, then turned round.
     if query.reverse {
         sql.push("WITH page AS (");
@@ -213,10 +231,11 @@ pub(crate) fn mark(
     dialect: Dialect,
     table: &Table,
     query: &Query,
+    view: &View,
     id: &str,
 ) -> Result<(Sql, Vec<Column>), StoreError> {
     let keys = sort_keys(table, query)?;
-    let mut sql = Sql::new(dialect);
+    let mut sql = Sql::seen_by(dialect, view);
     sql.push("SELECT ");
     for (key, _) in &keys {
         key.write(&mut sql);
@@ -234,7 +253,7 @@ pub(crate) fn by_id(
     predicate: &Predicate,
     view: &View,
 ) -> Result<Sql, StoreError> {
-    let mut sql = Sql::new(dialect);
+    let mut sql = Sql::seen_by(dialect, view);
     sql.push("SELECT ");
     columns(&mut sql, table, view);
     sql.push(" FROM ").ident(&table.name).push(" AS t WHERE t.\"id\" = ").bind(id.into());

@@ -34,7 +34,7 @@ on_both! {
             })
         );
         assert_eq!(read.extensions.len(), 1);
-        let hidden = View { hidden: vec!["extra".into(), "colour".into(), "boxes".into(), "no such".into()], derived: true };
+        let hidden = View { hidden: vec!["extra".into(), "colour".into(), "boxes".into(), "no such".into()], derived: true, ..View::default() };
         let read = world.store.get(&shelves(), "s1", &Predicate::always(), &hidden).await.unwrap().unwrap();
         let shown = parsed(&read);
         assert_eq!(shown.get("extra"), None);

@@ -1,7 +1,8 @@
 //! The attributes of networks, as Neutron's API defines them.
 
+use super::sharing;
 use crate::attribute::{boolean, column, filterable, text};
-use hadron_sdk::manifest::{Attribute, Collection, Derived, DerivedFrom, Validator};
+use hadron_sdk::manifest::{Attribute, Collection, Derived, DerivedFrom, Rbac, Validator};
 use hadron_sdk::serde_json::json;
 
 /// The declaration of the collection.
@@ -21,13 +22,21 @@ pub(crate) fn collection() -> Collection {
                 ..filterable("mtu", Validator::Integer { min: Some(0), max: Some(i64::from(i32::MAX)) })
             },
             filterable("status", Validator::String { max: Some(16) }),
-            Attribute { enforce: true, ..boolean("shared", false) },
+            Attribute {
+                enforce: true,
+                rbac: Some(sharing::ACCESS_SHARED.to_owned()),
+                ..boolean("shared", false)
+            },
             provider("provider:network_type", Validator::String { max: Some(32) }),
             provider("provider:physical_network", Validator::String { max: Some(64) }),
             provider("provider:segmentation_id", Validator::Integer { min: None, max: None }),
             text("description", 255),
         ],
         indexes: vec![column("name")],
+        rbac: Some(Rbac {
+            object_type: sharing::OBJECT_TYPE.to_owned(),
+            actions: vec![sharing::ACCESS_SHARED.to_owned()],
+        }),
         derived: vec![Derived {
             name: "subnets".to_owned(),
             from: DerivedFrom::Referring {

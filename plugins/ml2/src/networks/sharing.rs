@@ -1,0 +1,104 @@
+//! With whom networks are shared: RBAC policies about networks that are made,
+//! changed and removed, and `shared` that is taken back.
+//! In Neutron: `validate_network_rbac_policy_change`, `_validate_shared_update`.
+
+use super::COLLECTION;
+use crate::document::{set, text};
+use crate::{errors, owners, subnets};
+use hadron_sdk::events::{Event, Moment as Happened};
+use hadron_sdk::manifest::{EVERY_PROJECT, Moment, Subscription};
+use hadron_sdk::store::{self, Query};
+use hadron_sdk::{Context, Document, Error, Result, rbac, serde_json};
+use std::collections::BTreeSet;
+
+/// What policies call networks.
+pub(crate) const OBJECT_TYPE: &str = "network";
+/// The action that makes `shared` true.
+pub(crate) const ACCESS_SHARED: &str = "access_as_shared";
+
+/// The events of policies that networks have a say in.
+pub(crate) fn subscription() -> Subscription {
+    Subscription {
+        collection: "rbac_policies".to_owned(),
+        on: vec![Moment::BeforeCreate, Moment::BeforeUpdate, Moment::BeforeDelete],
+    }
+}
+
+/// A policy is about to be made, changed or removed.
+pub(crate) fn heard(ctx: &Context, event: &Event) -> Result<()> {
+    let mut changes = event.changes.iter();
+    for document in &event.documents {
+        let policy: Document = serde_json::from_str(document)?;
+        let changes = changes.next().map(|text| serde_json::from_str::<Document>(text)).transpose()?;
+        let about = text(&policy, "object_type").trim().to_lowercase();
+        if about != OBJECT_TYPE || text(&policy, "action") != ACCESS_SHARED {
+            continue;
+        }
+        check(ctx, event.moment, &policy, changes.as_ref())?;
+    }
+    Ok(())
+}
+
+fn check(ctx: &Context, moment: Happened, policy: &Document, changes: Option<&Document>) -> Result<()> {
+    let (id, target) = (text(policy, "object_id"), text(policy, "target_tenant"));
+    let Some(network) = store::get::<Document>(COLLECTION, id)? else {
+        return Err(Error::invalid_input(format!("Network {id} could not be found")));
+    };
+    let owner = text(&network, "project_id");
+    if moment != Happened::BeforeDelete && !ctx.caller.is_admin && owner != ctx.caller.project_id {
+        return Err(Error::invalid_input("Only admins can manipulate policies on networks they do not own"));
+    }
+    let loses = match moment {
+        _ if target == owner => false,
+        Happened::BeforeUpdate => {
+            changes.and_then(|c| set(c, "target_tenant")).is_some_and(|new| new != target)
+        }
+        Happened::BeforeDelete => true,
+        _ => false,
+    };
+    if loses { check_unused(id, owner, target) } else { Ok(()) }
+}
+
+/// A project loses its access only when it has no ports on the network that
+/// nothing else allows.
+fn check_unused(id: &str, owner: &str, target: &str) -> Result<()> {
+    // Of two policies that cover for each other one goes first.
+    store::lock(COLLECTION, id)?;
+    let others: Vec<String> =
+        rbac::targets(COLLECTION, id, ACCESS_SHARED)?.into_iter().filter(|t| t != target).collect();
+    let ports = Query::all().equal("network_id", id);
+    let ports = if target == EVERY_PROJECT {
+        // Ports of no project are those of routers and floating IPs.
+        let allowed = others.into_iter().chain([owner.to_owned(), String::new()]);
+        ports.none_of("project_id", allowed)
+    } else if others.iter().any(|other| other == EVERY_PROJECT) {
+        return Ok(());
+    } else {
+        ports.equal("project_id", target)
+    };
+    match store::count("ports", &ports)? {
+        0 => Ok(()),
+        _ => Err(errors::rbac_policy_in_use(id)),
+    }
+}
+
+/// `shared` is taken back only when nobody is on the network who has no other
+/// access to it.
+pub(super) fn check_update(id: &str, current: &Document) -> Result<()> {
+    let targets = rbac::targets(COLLECTION, id, ACCESS_SHARED)?;
+    if !targets.iter().any(|target| target == EVERY_PROJECT) {
+        return Ok(());
+    }
+    let ports: Vec<Document> = store::find("ports", &Query::all().equal("network_id", id))?;
+    let ports = ports.iter().filter(|port| !text(port, "device_owner").starts_with(owners::NETWORK_PREFIX));
+    let subnets = subnets::of_networks(&[id.to_owned()])?;
+    let owner = text(current, "project_id");
+    let users: BTreeSet<&str> = ports
+        .map(|port| text(port, "project_id"))
+        .chain(subnets.iter().map(|subnet| subnet.project_id.as_deref().unwrap_or_default()))
+        .collect();
+    match users.iter().all(|user| *user == owner || targets.iter().any(|target| target == user)) {
+        true => Ok(()),
+        false => Err(errors::invalid_shared_setting(text(current, "name"))),
+    }
+}
