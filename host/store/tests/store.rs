@@ -22,6 +22,8 @@ mod outages;
 mod paging;
 #[path = "suite/pools.rs"]
 mod pools;
+#[path = "suite/rbac.rs"]
+mod rbac;
 #[path = "suite/rows.rs"]
 mod rows;
 #[path = "suite/units.rs"]

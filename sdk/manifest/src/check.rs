@@ -48,7 +48,7 @@ fn check_collection(collection: &Collection, problems: &mut Vec<Problem>) {
     }
     check_attributes(name, &collection.attributes, problems);
     check_rbac(name, &collection.attributes, collection.rbac.as_ref(), problems);
-    for standard in collection.without.iter().filter(|s| *s == "id" || !STANDARD.contains(&s.as_str())) {
+    for standard in collection.without.iter().filter(|s| !STANDARD.contains(&s.as_str())) {
         problems.push(format!("'{name}' cannot be without '{standard}'"));
     }
     let declared: HashSet<&str> =
@@ -163,13 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn entries_name_declared_attributes_and_every_row_has_an_id() {
+    fn entries_name_declared_attributes_and_only_standard_ones_are_left_out() {
         let manifest = Manifest {
             name: "x".into(),
             collections: vec![Collection {
                 name: "things".into(),
                 member: "thing".into(),
-                without: vec!["id".into(), "created_at".into()],
+                without: vec!["name".into(), "created_at".into()],
                 entries: Some(Entries { target: "project_id".into(), ..Entries::default() }),
                 ..Collection::default()
             }],

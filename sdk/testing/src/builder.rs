@@ -262,7 +262,12 @@ impl Builder {
         };
         let mut plugins = Map::from_iter([("folder".to_owned(), json!(plugin_folder))]);
         let defaults = [
-            ("service", &self.service, Sort::Service, owned(&["rbac"])),
+            (
+                "service",
+                &self.service,
+                Sort::Service,
+                owned(&["rbac", "service-providers", "availability-zones"]),
+            ),
             (
                 "type_drivers",
                 &self.types,
@@ -367,7 +372,10 @@ mod tests {
         assert_eq!(value["listen"], "127.0.0.1:9");
         assert_eq!(value["plugins"]["mechanism_drivers"], json!(["openvswitch", "acme"]));
         assert_eq!(value["plugins"]["type_drivers"], json!(["vlan"]));
-        assert_eq!(value["plugins"]["service"], json!(["rbac", "gadgets"]));
+        assert_eq!(
+            value["plugins"]["service"],
+            json!(["rbac", "service-providers", "availability-zones", "gadgets"])
+        );
         assert_eq!(value["plugins"]["core"], "x");
         assert_eq!(value["runtime"]["call_limit_ms"], 7);
         assert_eq!(value["plugin"]["acme"]["grants"]["http"], json!(["http://h:1"]));

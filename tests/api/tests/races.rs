@@ -170,3 +170,39 @@ async fn changes_of_one_row_follow_each_other() -> Result {
     assert_eq!(revision(&shown["network"]), revision(&net) + WRITERS as u64, "each change counts once");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn access_is_not_taken_from_who_is_making_use_of_it() -> Result {
+    let Some(server) = postgres().await? else { return Ok(()) };
+    let project = "b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0";
+    let member = server.client().member_of(project)?;
+    for round in 0..ROUNDS {
+        let net = network(&server.client(), "a").await?;
+        // In every other round each of two policies would be enough.
+        let targets: &[&str] = if round % 2 == 0 { &[project] } else { &[project, "*"] };
+        let mut policies = Vec::new();
+        for target in targets {
+            let policy = json!({"object_type": "network", "object_id": net, "action": "access_as_shared",
+                "target_tenant": target});
+            let made = server.client().post("/v2.0/rbac-policies", &json!({"rbac_policy": policy})).await?;
+            policies.push(text(&made.expect(201)?, "/rbac_policy/id")?);
+        }
+        let answers = race(&server, |number, client| {
+            let (net, member, policies) = (net.clone(), member.clone(), policies.clone());
+            async move {
+                match policies.get(number / 2).filter(|_| number % 2 == 1) {
+                    Some(policy) => client.delete(&format!("/v2.0/rbac-policies/{policy}")).await,
+                    None => post(member, "port", json!({"network_id": net})).await,
+                }
+            }
+        })
+        .await?;
+        let ports = list(&server.client(), &format!("/v2.0/ports?network_id={net}")).await?;
+        assert_eq!(ports.len(), count(&answers, 201), "{answers:?}");
+        let left = targets.len() - count(&answers, 204);
+        assert!(ports.is_empty() || left > 0, "ports without access: {answers:?}");
+        let seen = member.get(&format!("/v2.0/networks/{net}")).await?.status == 200;
+        assert_eq!(seen, left > 0, "{answers:?}");
+    }
+    Ok(())
+}

@@ -115,7 +115,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "plugins.service",
         kind: Kind::List,
-        default: r#"["rbac"]"#,
+        default: r#"["rbac", "service-providers", "availability-zones"]"#,
         doc: "Service plugins, in order.",
     },
     Key {

@@ -8,12 +8,11 @@ use std::collections::BTreeSet;
 
 /// What the beginnings of paths after `/v2.0/` are about, where that is another
 /// resource than networks, subnets and ports.
-const OTHER_RESOURCES: [(&str, &str); 26] = [
+const OTHER_RESOURCES: [(&str, &str); 23] = [
     ("address-groups", "address groups"),
     ("address-scopes", "address scopes"),
     ("agents", "agents"),
     ("auto-allocated-topology", "auto-allocated topologies"),
-    ("availability_zones", "availability zones"),
     ("default-security-group-rules", "security groups"),
     ("flavors", "flavors"),
     ("floatingip_pools", "floating IPs"),
@@ -23,12 +22,10 @@ const OTHER_RESOURCES: [(&str, &str); 26] = [
     ("network-ip-availabilities", "IP availabilities"),
     ("qos", "QoS"),
     ("quotas", "quotas"),
-    ("rbac-policies", "RBAC"),
     ("routers", "routers"),
     ("security-group-rules", "security groups"),
     ("security-groups", "security groups"),
     ("segments", "segments"),
-    ("service-providers", "service providers"),
     ("service_profiles", "flavors"),
     ("subnetpools", "subnet pools"),
     ("trunks", "trunks"),
