@@ -155,11 +155,7 @@ impl Access {
                 let target = Whole::body(resource, body, &parents);
                 match self.passes(&needed, &target) {
                     Some(true) => {
-                        let (tables, alone) = (&self.tables, parents.unshared(&self.tables));
-                        if self.passes(&needed, &Whole::body(resource, body, &alone)) != Some(true) {
-                            let refusal = disallowed(&needed.text);
-                            holds.extend(parents.holds(tables, body, &refusal));
-                        }
+                        self.hold(resource, body, &needed, &parents, &mut holds);
                         break;
                     }
                     Some(false) => return Err(disallowed(&needed.text)),
@@ -194,6 +190,32 @@ impl Access {
             rule != create || resource.attribute(name).is_some_and(|a| a.default.as_ref() != Some(value))
         };
         self.needed(resource, rule, given.iter().filter(|(name, value)| set(name, value))).rules
+    }
+
+    /// Adds the entries without which a body that passes would not.
+    fn hold(
+        &self,
+        resource: &Resource,
+        body: &Map<String, Value>,
+        needed: &Needed,
+        parents: &Parents,
+        holds: &mut Vec<Hold>,
+    ) {
+        let relied = parents.holds(&self.tables, body, &disallowed(&needed.text));
+        if relied.is_empty() {
+            return;
+        }
+        let alone = parents.unshared(&self.tables);
+        if self.passes(needed, &Whole::body(resource, body, &alone)) != Some(true) {
+            let same = |a: &Hold, b: &Hold| {
+                (&a.collection, &a.id, &a.attribute) == (&b.collection, &b.id, &b.attribute)
+            };
+            for hold in relied {
+                if !holds.iter().any(|held| same(held, &hold)) {
+                    holds.push(hold);
+                }
+            }
+        }
     }
 
     /// The check of a change, for the runtime to make on the row as it is

@@ -32,7 +32,7 @@ impl Served {
         let mut process = hadron()
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(
-                ["plugins.core=", "plugins.type_drivers=", "plugins.mechanism_drivers="]
+                ["plugins.core=", "plugins.service=", "plugins.type_drivers=", "plugins.mechanism_drivers="]
                     .map(|s| format!("--set={s}")),
             )
             .current_dir(folder.path())
