@@ -182,8 +182,9 @@ on_both! {
         assert!(!unit.hold(&books(), "b\0", "read", "q").await.unwrap());
         if world.is_postgres() {
             let mut other = world.begin().await;
-            let waits = tokio::time::timeout(std::time::Duration::from_millis(300), other.lock(&cards(), "2"));
-            assert!(waits.await.is_err(), "an entry was removed under who holds it");
+            let patience = std::time::Duration::from_millis(300);
+            let waits = tokio::time::timeout(patience, other.lock(&cards(), "2")).await;
+            assert!(waits.is_err(), "an entry was removed under who holds it");
             drop(other);
         }
         unit.rollback().await;
