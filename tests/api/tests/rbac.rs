@@ -161,6 +161,7 @@ async fn a_target_sees_the_network_and_its_subnets_and_makes_ports_on_it() -> Re
     assert!(list(&carol, "/v2.0/networks").await?.is_empty());
     assert_eq!(bob.get(&format!("/v2.0/subnets/{sub}")).await?.expect(200)?["subnet"]["id"], sub.as_str());
     carol.get(&format!("/v2.0/subnets/{sub}")).await?.expect_error(404)?;
+    assert_eq!(ids(&list(&bob, "/v2.0/subnets").await?), [sub.as_str()]);
     assert!(list(&carol, "/v2.0/subnets").await?.is_empty());
 
     let change = json!({"network": {"name": "mine"}});
