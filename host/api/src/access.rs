@@ -1,12 +1,13 @@
 //! Decisions about one caller: which rows, which attributes, which changes.
 
-use crate::error::{self, disallowed};
+use crate::error::disallowed;
 use crate::policy::{Parents, Residual, Target, Unread, Wanted, Whole};
+use crate::source::Source;
 use crate::tables::{Resource, Tables};
 use crate::view::Mask;
 use hadron_manifest::{Attribute, Verb};
 use hadron_runtime::{Caller, Guard, Hold, Refusal, Status};
-use hadron_store::{Predicate, Row, Store, View};
+use hadron_store::{Predicate, Row, View};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -90,7 +91,7 @@ impl Access {
     /// One row, when the caller may see it.
     pub(crate) async fn show(
         &self,
-        store: &Store,
+        source: &impl Source,
         resource: &Resource,
         id: &str,
         above: Option<&str>,
@@ -100,18 +101,17 @@ impl Access {
         let visible = self.visible(resource);
         let partial = visible.is_partial();
         let place = place(resource, above);
-        let get = async |predicate: Predicate, view: &View| {
-            let predicate = both(predicate, place.clone());
-            store.get(&resource.id.0, id, &predicate, view).await.map_err(error::from_store)
-        };
-        if let Some(row) = get(visible.predicate(), view).await? {
+        let seen = both(visible.predicate(), place.clone());
+        if let Some(row) = source.get(&resource.id.0, id, &seen, view).await? {
             return Ok(row);
         }
         // What the database could not decide is decided here, on the whole row.
-        if partial && let Some(row) = get(Predicate::always(), &self.whole()).await? {
+        let any = both(Predicate::always(), place);
+        if partial && let Some(row) = source.get(&resource.id.0, id, &any, &self.whole()).await? {
             let mut parents = Parents::default();
-            if self.visible_row(store, resource, &row, &mut parents).await? {
-                return get(Predicate::always(), view).await?.ok_or_else(|| resource.no_such_row(id));
+            if self.visible_row(source, resource, &row, &mut parents).await? {
+                let row = source.get(&resource.id.0, id, &any, view).await?;
+                return row.ok_or_else(|| resource.no_such_row(id));
             }
         }
         Err(resource.no_such_row(id))
@@ -119,7 +119,7 @@ impl Access {
 
     async fn visible_row(
         &self,
-        store: &Store,
+        source: &impl Source,
         resource: &Resource,
         row: &Row,
         parents: &mut Parents,
@@ -131,7 +131,7 @@ impl Access {
                 return Ok(answer);
             }
             let wanted = target.wanted();
-            if !self.fetch(store, wanted, parents).await?.any {
+            if !self.fetch(source, wanted, parents).await?.any {
                 return Ok(false);
             }
         }
@@ -140,7 +140,7 @@ impl Access {
     /// Whether these rows may be made; and the entries that this depends on.
     pub(crate) async fn may_create(
         &self,
-        store: &Store,
+        source: &impl Source,
         resource: &Resource,
         bodies: &[Map<String, Value>],
     ) -> Result<Vec<Hold>, Refusal> {
@@ -162,7 +162,7 @@ impl Access {
                     None => {}
                 }
                 let wanted = target.wanted();
-                let fetched = self.fetch(store, wanted, &mut parents).await?;
+                let fetched = self.fetch(source, wanted, &mut parents).await?;
                 if let Some(refusal) = fetched.missing {
                     return Err(refusal);
                 }
@@ -220,7 +220,7 @@ impl Access {
 
     /// The check of a change, for the runtime to make on the row as it is
     /// inside the unit of work.
-    pub(crate) async fn guard(&self, store: &Store, change: Change<'_>) -> Result<Guard, Refusal> {
+    pub(crate) async fn guard(&self, source: &impl Source, change: Change<'_>) -> Result<Guard, Refusal> {
         let Change { resource, id, above, rule, changes, revision } = change;
         resource.check_id(id)?;
         let given = changes.into_iter().flatten();
@@ -230,7 +230,7 @@ impl Access {
             self.visible(resource).known() == Some(true) && self.passes(&needed, &unread) == Some(true);
         let mut parents = Parents::default();
         if !free {
-            self.fetch_for(store, resource, id, &needed, changes, &mut parents).await?;
+            self.fetch_for(source, resource, id, &needed, changes, &mut parents).await?;
         }
         let (access, resource) = (self.clone(), resource.clone());
         let (id, above, changes) = (id.to_owned(), above.map(str::to_owned), changes.cloned());
@@ -258,25 +258,24 @@ impl Access {
         }))
     }
 
-    /// Reads the rows that the rules about a change ask for. References do not
-    /// change under a row, so reading them before the unit is soon enough.
+    /// Reads the rows that the rules about a change ask for.
     async fn fetch_for(
         &self,
-        store: &Store,
+        source: &impl Source,
         resource: &Resource,
         id: &str,
         needed: &Needed,
         changes: Option<&Map<String, Value>>,
         parents: &mut Parents,
     ) -> Result<(), Refusal> {
-        let row = store.get(&resource.id.0, id, &Predicate::always(), &self.whole()).await;
-        let Some(row) = row.map_err(error::from_store)? else { return Ok(()) };
-        self.visible_row(store, resource, &row, parents).await?;
+        let row = source.get(&resource.id.0, id, &Predicate::always(), &self.whole()).await?;
+        let Some(row) = row else { return Ok(()) };
+        self.visible_row(source, resource, &row, parents).await?;
         loop {
             let target = Whole::row(resource, &row, changes, parents);
             let answer = self.passes(needed, &target);
             let wanted = target.wanted();
-            if answer.is_some() || !self.fetch(store, wanted, parents).await?.any {
+            if answer.is_some() || !self.fetch(source, wanted, parents).await?.any {
                 return Ok(());
             }
         }
@@ -290,7 +289,7 @@ impl Access {
     /// Reads rows that rules ask for.
     pub(crate) async fn fetch(
         &self,
-        store: &Store,
+        source: &impl Source,
         wanted: Vec<Wanted>,
         parents: &mut Parents,
     ) -> Result<Fetched, Refusal> {
@@ -299,10 +298,9 @@ impl Access {
             let id = &one.id;
             let row = match id.contains('\0') {
                 true => None,
-                false => store
-                    .get(&one.reference.collection, id, &Predicate::always(), &self.whole())
-                    .await
-                    .map_err(error::from_store)?,
+                false => {
+                    source.get(&one.reference.collection, id, &Predicate::always(), &self.whole()).await?
+                }
             };
             let read = row.map(|row| serde_json::from_str(&row.json()).unwrap_or_default());
             if read.is_none() {

@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use hadron_runtime::{Refusal, Status};
 use hadron_store::StoreError;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Neutron's sentence for an error that is the server's own.
 const INTERNAL: &str = "Request Failed: internal server error while processing your request.";
@@ -39,8 +39,19 @@ pub(crate) fn answer(refusal: &Refusal) -> Response {
     if status.is_server_error() {
         tracing::error!(kind = %refusal.kind, message = %refusal.message, "the request failed");
     }
-    let body = json!({"NeutronError": {"type": refusal.kind, "message": refusal.message, "detail": ""}});
-    json_answer(status, &body)
+    json_answer(status, &json!({"NeutronError": said(refusal)}))
+}
+
+/// The refusal of one operation of several, and which one it was.
+pub(crate) fn answer_about(refusal: &Refusal, operation: &Value) -> Response {
+    let mut error = said(refusal);
+    error.insert("operation".to_owned(), operation.clone());
+    json_answer(status(refusal), &json!({"NeutronError": error}))
+}
+
+fn said(refusal: &Refusal) -> Map<String, Value> {
+    let members = [("type", &refusal.kind), ("message", &refusal.message), ("detail", &String::new())];
+    members.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text.as_str()))).collect()
 }
 
 /// Nobody, or somebody unknown, asks: keystonemiddleware's body, and what the

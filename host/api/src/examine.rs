@@ -2,11 +2,11 @@
 //! allow a caller something, with the reasons.
 
 use crate::access::Access;
-use crate::error;
 use crate::policy::{Finding, Parents, Said, Target, Whole, explain};
+use crate::source::Source;
 use crate::tables::{Resource, Tables};
 use hadron_runtime::{Caller, Refusal, Status};
-use hadron_store::{Predicate, Row, Store};
+use hadron_store::{Predicate, Row};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -77,7 +77,7 @@ pub(crate) fn rules(tables: &Tables) -> Vec<RuleView> {
 /// Answers a question.
 pub(crate) async fn examine(
     tables: Arc<Tables>,
-    store: &Store,
+    source: &impl Source,
     question: Question,
 ) -> Result<Verdict, Refusal> {
     let Question { rule, caller, target, id } = question;
@@ -92,7 +92,7 @@ pub(crate) async fn examine(
     let access = Access { tables, caller: Arc::new(caller) };
     let row = match (&id, &resource) {
         (None, _) => None,
-        (Some(id), Some(resource)) => Some(read(&access, store, resource, id).await?),
+        (Some(id), Some(resource)) => Some(read(&access, source, resource, id).await?),
         (Some(_), None) => {
             return Err(not_found(format!(
                 "'{rule}' is about no resource of one kind: describe it with --target instead of an id"
@@ -111,7 +111,7 @@ pub(crate) async fn examine(
     };
     loop {
         let (findings, wanted) = findings(&access, &rules, &subject, &parents);
-        if access.fetch(store, wanted, &mut parents).await?.any {
+        if access.fetch(source, wanted, &mut parents).await?.any {
             continue;
         }
         return Ok(Verdict { allowed: findings.iter().all(|f| f.holds == Some(true)), findings });
@@ -137,10 +137,10 @@ fn findings(
     (findings, whole.wanted())
 }
 
-async fn read(access: &Access, store: &Store, resource: &Resource, id: &str) -> Result<Row, Refusal> {
+async fn read(access: &Access, source: &impl Source, resource: &Resource, id: &str) -> Result<Row, Refusal> {
     resource.check_id(id)?;
-    let row = store.get(&resource.id.0, id, &Predicate::always(), &access.whole()).await;
-    row.map_err(error::from_store)?.ok_or_else(|| resource.no_such_row(id))
+    let row = source.get(&resource.id.0, id, &Predicate::always(), &access.whole()).await?;
+    row.ok_or_else(|| resource.no_such_row(id))
 }
 
 fn not_found(message: String) -> Refusal {

@@ -9,27 +9,34 @@
 
 mod access;
 mod auth;
+mod batch;
 mod body;
 mod documents;
 mod error;
+mod etag;
 mod examine;
 mod links;
 mod listing;
 mod openapi;
+mod operation;
 mod policy;
 mod python;
+mod rate;
 mod resources;
 mod routes;
 mod rule_file;
+mod source;
 mod splice;
 mod stream;
 mod tables;
+mod terms;
 mod validate;
 mod view;
 
 pub use auth::{Auth, DEFAULT_PROJECT, Htpasswd, HtpasswdError};
 pub use examine::{Question, RuleView, Verdict};
 pub use policy::Finding;
+pub use rate::RateLimit;
 pub use rule_file::check_policy_file;
 
 use access::Access;
@@ -44,6 +51,7 @@ use hadron_manifest::Verb;
 use hadron_runtime::{Caller, PluginSet, Refusal, RowPolicy, Runtime};
 use hadron_store::{CollectionId, Predicate};
 use policy::Complaints;
+use rate::Limiter;
 use resources::Asked;
 use routes::Meaning;
 use rule_file::{Overrides, RuleFile};
@@ -52,6 +60,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tables::Tables;
+use terms::Fingerprint;
 use tracing::Instrument;
 
 /// Names a request in answers, logs and error reports.
@@ -64,9 +73,20 @@ const LOOK: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Api(Arc<Inner>);
 
+/// What the operator sets.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Most operations of a batch.
+    pub batch: usize,
+    /// A limit on the requests of each project.
+    pub rate: Option<RateLimit>,
+}
+
 struct Inner {
     runtime: Runtime,
     auth: Auth,
+    limiter: Option<Limiter>,
+    batch: usize,
     current: Arc<Current>,
     page: openapi::Served,
 }
@@ -158,10 +178,17 @@ impl Api {
     /// The API over a runtime's plugins; plugins that come and go later show in
     /// the next request. The operator's rules are those of `policy_file`, which
     /// is read again when it changes; the error says what is wrong with it.
-    pub fn new(runtime: Runtime, auth: Auth, policy_file: Option<&Path>) -> Result<Api, String> {
+    pub fn new(
+        runtime: Runtime,
+        auth: Auth,
+        policy_file: Option<&Path>,
+        settings: Settings,
+    ) -> Result<Api, String> {
         let current = Arc::new(Current::new(&runtime.plugins(), policy_file)?);
         runtime.set_policy(current.clone());
-        let api = Api(Arc::new(Inner { runtime, auth, current, page: openapi::page() }));
+        let limiter = settings.rate.map(Limiter::new);
+        let page = openapi::page();
+        let api = Api(Arc::new(Inner { runtime, auth, limiter, batch: settings.batch, current, page }));
         if policy_file.is_some() {
             tokio::spawn(watch(Arc::downgrade(&api.0)));
         }
@@ -182,7 +209,7 @@ impl Api {
     /// Whether the rules in force would allow a caller something, and why.
     pub async fn examine(&self, question: Question) -> Result<Verdict, Refusal> {
         let tables = self.0.current.of(&self.0.runtime.plugins());
-        examine::examine(tables, self.0.runtime.store(), question).await
+        examine::examine(tables, &self.0.runtime, question).await
     }
 
     async fn answer(&self, request: Request, request_id: &str) -> Result<Response, Refusal> {
@@ -215,10 +242,14 @@ impl Api {
             }
         };
         tracing::Span::current().record("project", &caller.project_id).record("user", &caller.user_id);
+        if let Some(Err(wait)) = self.0.limiter.as_ref().map(|limiter| limiter.admit(&caller)) {
+            return Ok(rate::refused(wait));
+        }
         let tables = self.0.current.of(&self.0.runtime.plugins());
         let caller = tables.policy.settle(caller);
         let path = parts.uri.path();
         let meaning = routes::meaning(&tables, path).ok_or_else(error::no_such_path)?;
+        let fingerprint = Fingerprint::new(&parts.method, &parts.uri);
         let asked = Asked {
             access: Access { tables: tables.clone(), caller: Arc::new(caller) },
             runtime: self.0.runtime.clone(),
@@ -226,6 +257,7 @@ impl Api {
             query: parts.uri.query().unwrap_or_default().to_owned(),
             headers: parts.headers,
             body,
+            fingerprint,
         };
         // Neutron answers OPTIONS as if it were GET.
         let method = if parts.method == Method::OPTIONS { Method::GET } else { parts.method };
@@ -233,6 +265,7 @@ impl Api {
             (Meaning::Index, Method::GET) => Ok(documents::index(&tables, &base)),
             (Meaning::Extensions, Method::GET) => Ok(documents::extensions(&tables)),
             (Meaning::Extension(alias), Method::GET) => Ok(documents::extension(&tables, &alias)),
+            (Meaning::Batch, Method::POST) => asked.batch(self.0.batch).await,
             (Meaning::Collection(place), Method::GET) => asked.list(place).await,
             (Meaning::Collection(place), Method::POST) => asked.create(place).await,
             // Neutron looks for a row whose id was not given.
@@ -240,15 +273,15 @@ impl Api {
                 Err(place.resource.no_such_row("None"))
             }
             (Meaning::Item(place, id), Method::GET) => asked.show(place, &id).await,
-            (Meaning::Item(place, id), Method::PUT) => asked.update(place, &id).await,
-            (Meaning::Item(place, id), Method::DELETE) => asked.delete(place, &id).await,
+            (Meaning::Item(place, id), Method::PUT) => asked.update(place, id).await,
+            (Meaning::Item(place, id), Method::DELETE) => asked.delete(place, id).await,
             (Meaning::Action(place, id, action), method) => {
                 let declared = place.resource.actions.iter().find(|a| a.name == action);
                 let writes = declared.is_some_and(|a| a.writes);
                 if method != if writes { Method::PUT } else { Method::GET } {
                     return Err(error::method_not_allowed());
                 }
-                asked.act(place, &id, &action, writes).await
+                asked.act(place, id, action, writes).await
             }
             _ => Err(error::method_not_allowed()),
         }

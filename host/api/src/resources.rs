@@ -1,20 +1,24 @@
-//! What is done to resources. Each function is one request: validate, check
-//! against policy, act, show.
+//! Requests for resources, one a function. What reads is answered here; what
+//! writes is validated and done as an operation of a unit of work.
 
-use crate::access::{Access, Change, place};
+use crate::access::{Access, place};
+use crate::batch::Batch;
 use crate::body;
-use crate::error::{self, json_answer, text_answer};
+use crate::error;
+use crate::etag;
 use crate::listing;
+use crate::operation::{Deed, Operation, Seen, check_above, one};
 use crate::routes::Place;
 use crate::stream::{Paged, Progress, Rows};
-use crate::tables::{Resource, Tables};
+use crate::terms::{self, Fingerprint};
 use crate::validate;
-use crate::view::{Mask, Viewer};
+use crate::view::Viewer;
 use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
-use hadron_runtime::{Refusal, Runtime};
-use hadron_store::{Predicate, Query, Row, StoreError, View};
+use bytes::Bytes;
+use hadron_runtime::{Answered, Refusal, Runtime, Terms};
+use hadron_store::{Predicate, Query, StoreError};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -32,6 +36,8 @@ pub(crate) struct Asked {
     pub(crate) headers: HeaderMap,
     /// Body.
     pub(crate) body: Body,
+    /// What is asked for, so far as it was read.
+    pub(crate) fingerprint: Fingerprint,
 }
 
 type Answer = Result<Response, Refusal>;
@@ -39,7 +45,7 @@ type Answer = Result<Response, Refusal>;
 impl Asked {
     /// `GET /v2.0/gadgets`.
     pub(crate) async fn list(self, Place { resource, above }: Place) -> Answer {
-        check_above(&self.access, self.runtime.store(), &resource, above.as_deref()).await?;
+        check_above(&self.access, &self.runtime, &resource, above.as_deref()).await?;
         let parameters = listing::parameters(&self.query)?;
         let mask = self.access.mask(&resource);
         let listing = listing::read(&parameters, &resource, &mask)?;
@@ -66,10 +72,12 @@ impl Asked {
             (StoreError::NotFound, Some(marker)) => resource.no_such_row(marker),
             (failure, _) => error::from_store(failure),
         })?;
-        let (url, reverse) = (self.url, listing.reverse);
+        let (url, reverse, headers) = (self.url, listing.reverse, self.headers);
         let paged = listing.limit.map(|limit| Paged { url, parameters, limit, reverse });
         let (access, runtime) = (self.access, self.runtime);
-        Rows { rows, access, resource, mask, runtime, paged, progress: Progress::default() }.answer().await
+        Rows { rows, access, resource, mask, runtime, paged, progress: Progress::default() }
+            .answer(&headers)
+            .await
     }
 
     /// `GET /v2.0/gadgets/{id}`.
@@ -77,133 +85,99 @@ impl Asked {
         let fields = listing::fields(&listing::parameters(&self.query)?);
         let mask = self.access.mask(&resource).limit(&resource, &fields);
         let viewer = Viewer { access: &self.access, resource: &resource, mask: &mask };
-        let (store, view) = (self.runtime.store(), viewer.view());
-        let row = self.access.show(store, &resource, id, above.as_deref(), &view).await?;
+        let row = self.access.show(&self.runtime, &resource, id, above.as_deref(), &viewer.view()).await?;
         let texts = viewer.texts(&self.runtime, &[row], viewer.trimmed()).await?;
-        Ok(one(StatusCode::OK, &resource, &texts))
+        Ok(etag::answer(&self.headers, one(&resource, &texts)))
     }
 
     /// `POST /v2.0/gadgets`.
-    pub(crate) async fn create(self, Place { resource, above }: Place) -> Answer {
-        let bytes = body::read(self.body).await?;
-        let given = body::documents(&bytes, &resource)?;
-        let caller = &self.access.caller;
+    pub(crate) async fn create(mut self, place: Place) -> Answer {
+        let bytes = self.read().await?;
+        let given = body::documents(&bytes, &place.resource)?;
         let bodies = given
             .documents
             .into_iter()
-            .map(|document| validate::create(&resource, caller, document, above.as_deref()))
+            .map(|body| validate::create(&place.resource, &self.access.caller, body, place.above.as_deref()))
             .collect::<Result<Vec<_>, _>>()?;
-        let store = self.runtime.store();
-        check_above(&self.access, store, &resource, above.as_deref()).await?;
-        let holds = self.access.may_create(store, &resource, &bodies).await?;
-        let rows = self.runtime.create(caller, &resource.id.0, bodies, holds).await?;
-        let texts = shown(&self.access, &self.runtime, &resource, &rows).await?;
-        Ok(match given.bulk {
-            true => {
-                text_answer(StatusCode::CREATED, format!("{{\"{}\":[{}]}}", resource.name, texts.join(",")))
-            }
-            false => one(StatusCode::CREATED, &resource, &texts),
-        })
+        self.write(Operation { place, deed: Deed::Create { bodies, bulk: given.bulk } }).await
     }
 
     /// `PUT /v2.0/gadgets/{id}`.
-    pub(crate) async fn update(self, Place { resource, above }: Place, id: &str) -> Answer {
-        let revision = revision(&self.headers);
-        let bytes = body::read(self.body).await?;
-        let document = body::document(&bytes, &resource)?;
-        let changes = validate::update(&resource, &self.access.caller, document)?;
-        let rule = format!("update_{}", resource.member);
-        let (above, changed) = (above.as_deref(), Some(&changes));
-        let change = Change { resource: &resource, id, above, rule, changes: changed, revision };
-        let guard = self.access.guard(self.runtime.store(), change).await?;
-        let caller = &self.access.caller;
-        let row = self.runtime.update(caller, &resource.id.0, id, changes, guard).await?;
-        let texts = shown(&self.access, &self.runtime, &resource, &[row]).await?;
-        Ok(one(StatusCode::OK, &resource, &texts))
+    pub(crate) async fn update(mut self, place: Place, id: String) -> Answer {
+        let bytes = self.read().await?;
+        let document = body::document(&bytes, &place.resource)?;
+        let changes = validate::update(&place.resource, &self.access.caller, document)?;
+        let seen = Seen::of(&self.headers);
+        self.write(Operation { place, deed: Deed::Update { id, changes, seen } }).await
     }
 
     /// `DELETE /v2.0/gadgets/{id}`.
-    pub(crate) async fn delete(self, Place { resource, above }: Place, id: &str) -> Answer {
-        let rule = format!("delete_{}", resource.member);
-        let (above, revision) = (above.as_deref(), revision(&self.headers));
-        let change = Change { resource: &resource, id, above, rule, changes: None, revision };
-        let guard = self.access.guard(self.runtime.store(), change).await?;
-        self.runtime.delete(&self.access.caller, &resource.id.0, id, guard).await?;
-        let mut answer = Response::new(Body::empty());
-        *answer.status_mut() = StatusCode::NO_CONTENT;
-        Ok(answer)
+    pub(crate) async fn delete(self, place: Place, id: String) -> Answer {
+        let seen = Seen::of(&self.headers);
+        self.write(Operation { place, deed: Deed::Delete { id, seen } }).await
     }
 
     /// `PUT` (or `GET`) `/v2.0/gadgets/{id}/{action}`. What only reads is given
     /// the query string as an object.
-    pub(crate) async fn act(
-        self,
-        Place { resource, above }: Place,
-        id: &str,
-        action: &str,
-        writes: bool,
-    ) -> Answer {
-        let given = if writes {
-            body::anything(&body::read(self.body).await?)?
-        } else {
-            let pairs = listing::parameters(&self.query)?.into_iter();
-            Value::from(pairs.map(|(name, value)| (name, Value::from(value))).collect::<Map<_, _>>())
-        };
-        let rule = action_rule(&self.access.tables, &resource, action, writes);
-        let (above, revision) = (above.as_deref(), revision(&self.headers));
-        let change = Change { resource: &resource, id, above, rule, changes: None, revision };
-        let guard = self.access.guard(self.runtime.store(), change).await?;
-        let caller = &self.access.caller;
-        let answer = self.runtime.act(caller, &resource.id.0, id, action, given, guard).await?;
-        Ok(json_answer(StatusCode::OK, &answer))
+    pub(crate) async fn act(mut self, place: Place, id: String, action: String, writes: bool) -> Answer {
+        let seen = Seen::of(&self.headers);
+        if writes {
+            let given = body::anything(&self.read().await?)?;
+            return self
+                .write(Operation { place, deed: Deed::Act { id, action, writes, given, seen } })
+                .await;
+        }
+        let pairs = listing::parameters(&self.query)?.into_iter();
+        let given = Value::from(pairs.map(|(name, value)| (name, Value::from(value))).collect::<Map<_, _>>());
+        let operation = Operation { place, deed: Deed::Act { id, action, writes, given, seen } };
+        let answered = self.run(operation, Terms::default()).await?;
+        Ok(terms::answer(answered, false))
     }
-}
 
-/// What hangs under a row that the caller does not see is not there either.
-async fn check_above(
-    access: &Access,
-    store: &hadron_store::Store,
-    resource: &Resource,
-    above: Option<&str>,
-) -> Result<(), Refusal> {
-    if let (Some(parent), Some(id)) = (&resource.parent, above) {
-        let view = View { hidden: parent.resource.shown.clone(), ..access.whole() };
-        access.show(store, &parent.resource, id, None, &view).await?;
+    /// `POST /v2.0/batch`.
+    pub(crate) async fn batch(mut self, most: usize) -> Answer {
+        let bytes = self.read().await?;
+        let batch = Arc::new(Batch::read(&bytes, &self.access.tables, most)?);
+        let terms = self.terms()?;
+        let dry_run = terms.dry_run;
+        let (access, running) = (self.access.clone(), batch.clone());
+        let answered = self.runtime.write(&self.access.caller, terms, move |work| {
+            let (access, batch) = (access.clone(), running.clone());
+            Box::pin(async move { batch.run(&access, &work).await })
+        });
+        match answered.await {
+            Ok(answered) => Ok(terms::answer(answered, dry_run)),
+            Err(refusal) => Ok(batch.refused(&refusal)),
+        }
     }
-    Ok(())
-}
 
-/// Rows that a unit of work answered.
-async fn shown(
-    access: &Access,
-    runtime: &Runtime,
-    resource: &Arc<Resource>,
-    rows: &[Row],
-) -> Result<Vec<String>, Refusal> {
-    let mask: Mask = access.mask(resource);
-    Viewer { access, resource, mask: &mask }.texts(runtime, rows, false).await
-}
+    fn terms(&self) -> Result<Terms, Refusal> {
+        terms::of(&self.query, &self.headers, &self.access.caller, self.fingerprint.clone())
+    }
 
-fn one(status: StatusCode, resource: &Resource, texts: &[String]) -> Response {
-    text_answer(
-        status,
-        format!("{{\"{}\":{}}}", resource.member, texts.first().map_or("null", String::as_str)),
-    )
-}
+    async fn read(&mut self) -> Result<Bytes, Refusal> {
+        let bytes = body::read(std::mem::take(&mut self.body)).await?;
+        self.fingerprint.body(&bytes);
+        Ok(bytes)
+    }
 
-/// Neutron names the rule of most actions after the action alone; where there
-/// is no rule, doing it is a change and asking is a look.
-pub(crate) fn action_rule(tables: &Tables, resource: &Resource, action: &str, writes: bool) -> String {
-    let verb = if writes { "update" } else { "get" };
-    let named = [action.to_owned(), format!("{action}_{}", resource.member)];
-    let declared = named.into_iter().find(|rule| tables.policy.has(rule));
-    declared.unwrap_or_else(|| format!("{verb}_{}", resource.member))
-}
+    /// Does one thing that changes something, on the terms of the request.
+    async fn write(self, operation: Operation) -> Answer {
+        let terms = self.terms()?;
+        let dry_run = terms.dry_run;
+        let answered = self.run(operation, terms).await?;
+        Ok(terms::answer(answered, dry_run))
+    }
 
-/// The revision in `If-Match: revision_number=N`; as in Neutron any other
-/// `If-Match` is ignored.
-fn revision(headers: &HeaderMap) -> Option<i64> {
-    headers.get(header::IF_MATCH)?.to_str().ok()?.trim().strip_prefix("revision_number=")?.parse().ok()
+    async fn run(self, operation: Operation, terms: Terms) -> Result<Answered, Refusal> {
+        let (access, operation) = (self.access.clone(), Arc::new(operation));
+        self.runtime
+            .write(&self.access.caller, terms, move |work| {
+                let (access, operation) = (access.clone(), operation.clone());
+                Box::pin(async move { operation.run(&access, &work).await })
+            })
+            .await
+    }
 }
 
 /// All of them, without those that say nothing.
@@ -224,16 +198,6 @@ fn conjunction<const N: usize>(parts: [Option<Predicate>; N]) -> Predicate {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_neutrons_form_of_if_match_counts() {
-        let with =
-            |value: &str| revision(&HeaderMap::from_iter([(header::IF_MATCH, value.parse().unwrap())]));
-        assert_eq!(with("revision_number=9"), Some(9));
-        assert_eq!(with("nonsense"), None);
-        assert_eq!(with("revision_number=x"), None);
-        assert_eq!(revision(&HeaderMap::new()), None);
-    }
 
     #[test]
     fn conditions_are_joined_flat() {

@@ -16,6 +16,8 @@ pub(crate) enum Meaning {
     Extensions,
     /// `/v2.0/extensions/{alias}`.
     Extension(String),
+    /// `/v2.0/batch`.
+    Batch,
     /// All rows of a place.
     Collection(Place),
     /// One row.
@@ -44,6 +46,7 @@ pub(crate) fn meaning(tables: &Tables, path: &str) -> Option<Meaning> {
     let parts: Vec<String> = rest.split('/').map(decode).collect::<Option<_>>()?;
     match parts.as_slice() {
         [one] if one == "extensions" => return Some(Meaning::Extensions),
+        [one] if one == "batch" => return Some(Meaning::Batch),
         [one, alias] if one == "extensions" => return Some(Meaning::Extension(alias.clone())),
         _ => {}
     }
@@ -146,6 +149,7 @@ mod tests {
             Some(Meaning::Index) => "index".to_owned(),
             Some(Meaning::Extensions) => "extensions".to_owned(),
             Some(Meaning::Extension(alias)) => format!("extension {alias}"),
+            Some(Meaning::Batch) => "batch".to_owned(),
             Some(Meaning::Collection(p)) => format!("all {}", place(&p)),
             Some(Meaning::Item(p, id)) => format!("{id} in {}", place(&p)),
             Some(Meaning::Action(p, id, action)) => format!("{action} {id} in {}", place(&p)),
@@ -160,6 +164,7 @@ mod tests {
             ("/v2.0/extensions", "extensions"),
             ("/v2.0/extensions/", "extensions"),
             ("/v2.0/extensions/polish", "extension polish"),
+            ("/v2.0/batch", "batch"),
             ("/v2.0/gadgets", "all gadgets"),
             ("/v2.0/gadgets/", "all gadgets"),
             ("/v2.0/gadgets.json", "all gadgets"),

@@ -1,17 +1,18 @@
 //! Lists, sent while they are read.
 //!
-//! A row is text from the database to the client; no list is ever whole in
+//! A row is text from the database to the client; no long list is ever whole in
 //! memory. What fails before the first piece is an answer of its own; what
 //! fails later breaks the connection off, since the status is gone by then.
 
 use crate::access::Access;
 use crate::error;
+use crate::etag;
 use crate::links::Page;
 use crate::listing::Parameters;
 use crate::tables::Resource;
 use crate::view::{Mask, Viewer};
 use axum::body::Body;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
@@ -22,6 +23,9 @@ use std::sync::Arc;
 
 /// Bytes after which a piece is sent.
 const PIECE: usize = 64 << 10;
+
+/// Bytes up to which a list is held back for its tag.
+const TAGGED: usize = 256 << 10;
 
 /// Rows whose computed attributes are asked for at once.
 const PAGE: usize = 1_000;
@@ -67,11 +71,16 @@ pub(crate) struct Progress {
 }
 
 impl Rows {
-    /// The answer; short lists are sent in one piece with their length.
-    pub(crate) async fn answer(mut self) -> Result<Response, Refusal> {
-        let first = self.piece().await?.unwrap_or_default();
-        if self.progress.ended {
-            return Ok(error::text_answer(StatusCode::OK, first));
+    /// The answer. What is short enough is sent in one piece, with its length
+    /// and its tag, or not at all where the client has it.
+    pub(crate) async fn answer(mut self, headers: &HeaderMap) -> Result<Response, Refusal> {
+        let mut first = String::new();
+        while first.len() <= TAGGED {
+            match self.piece().await? {
+                Some(piece) if first.is_empty() => first = piece,
+                Some(piece) => first.push_str(&piece),
+                None => return Ok(etag::answer(headers, first)),
+            }
         }
         let first = stream::once(async { Ok(Bytes::from(first)) });
         let rest = stream::unfold(self, |mut rows| async {

@@ -2,9 +2,10 @@
 
 use crate::access::Access;
 use crate::error;
+use crate::source::Source;
 use crate::splice;
 use crate::tables::Resource;
-use hadron_runtime::{Refusal, Runtime};
+use hadron_runtime::Refusal;
 use hadron_store::{Row, View};
 
 /// Which attributes a caller does not see.
@@ -94,11 +95,11 @@ impl Viewer<'_> {
     }
 
     /// Computed attributes of a page; none where there are none to show.
-    pub(crate) async fn compute(&self, runtime: &Runtime, rows: &[Row]) -> Result<Vec<String>, Refusal> {
+    pub(crate) async fn compute(&self, source: &impl Source, rows: &[Row]) -> Result<Vec<String>, Refusal> {
         if !self.computes() || rows.is_empty() {
             return Ok(Vec::new());
         }
-        let texts = runtime.compute(&self.access.caller, &self.resource.id.0, rows).await?;
+        let texts = source.compute(&self.access.caller, &self.resource.id.0, rows).await?;
         if texts.len() != rows.len() {
             let (asked, got) = (rows.len(), texts.len());
             return Err(error::internal(&format!(
@@ -112,11 +113,11 @@ impl Viewer<'_> {
     /// Rows that a unit of work answered, or one that was read whole.
     pub(crate) async fn texts(
         &self,
-        runtime: &Runtime,
+        source: &impl Source,
         rows: &[Row],
         trimmed: bool,
     ) -> Result<Vec<String>, Refusal> {
-        let computed = self.compute(runtime, rows).await?;
+        let computed = self.compute(source, rows).await?;
         let text = |(i, row): (usize, &Row)| {
             let mut out = String::with_capacity(row.document.len() + 512);
             self.write(row, trimmed, computed.get(i).map(String::as_str), &mut out);

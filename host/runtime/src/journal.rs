@@ -12,7 +12,7 @@ use crate::state::{Delivering, Phase};
 use crate::unit::{Failure, Unit, explain};
 use crate::{Caller, Core, Refusal, Status, convert, request};
 use hadron_bus::Spread;
-use hadron_store::{CollectionId, Entry, NewEntry, NewRow, StoreError};
+use hadron_store::{CollectionId, Entry, NewEntry, NewRow, Once, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -366,17 +366,27 @@ async fn report(
     .map_err(|error| Failure::Refused(convert::refusal(error)))
 }
 
-/// What an undo entry is about.
+/// Rows that one operation of a request created.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Undo {
-    /// The plugin that owns the rows.
+pub(crate) struct Created {
+    /// The plugin that owns them.
     pub(crate) plugin: String,
     /// Their collection.
     pub(crate) collection: String,
     /// The rows.
     pub(crate) rows: Vec<String>,
+}
+
+/// What an undo entry is about.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Undo {
+    /// What was created, in order.
+    pub(crate) created: Vec<Created>,
     /// Entries of the create that will not be delivered any more.
     pub(crate) entries: Vec<String>,
+    /// The kept answer that tells of them.
+    #[serde(default)]
+    pub(crate) once: Option<Once>,
 }
 
 /// Deletes what a driver refused, through its plugin, in a unit that also
@@ -398,15 +408,19 @@ async fn undo(core: &Arc<Core>, entry: &Entry) -> Delivered {
     let done = request::run(core, caller, move |unit| {
         let (undo, own) = (undo.clone(), own.clone());
         Box::pin(async move {
-            let id =
-                CollectionId { plugin: undo.plugin.as_str().into(), name: undo.collection.as_str().into() };
-            for row in &undo.rows {
-                match crate::operations::delete(&unit, &id, std::slice::from_ref(row), &request::unguarded())
-                    .await
-                {
-                    Err(Failure::Refused(Refusal { status: Status::NotFound, .. })) | Ok(()) => {}
-                    Err(failure) => return Err(failure),
+            // What was created last may refer to what was created first.
+            for Created { plugin, collection, rows } in undo.created.iter().rev() {
+                let id = CollectionId { plugin: plugin.as_str().into(), name: collection.as_str().into() };
+                for row in rows {
+                    let row = std::slice::from_ref(row);
+                    match crate::operations::delete(&unit, &id, row, &request::unguarded()).await {
+                        Err(Failure::Refused(Refusal { status: Status::NotFound, .. })) | Ok(()) => {}
+                        Err(failure) => return Err(failure),
+                    }
                 }
+            }
+            if let Some(once) = undo.once.clone() {
+                unit.store(move |t| Box::pin(async move { t.forget_answer(&once).await })).await?;
             }
             for entry in undo.entries.iter().chain([&own]) {
                 let entry = entry.clone();

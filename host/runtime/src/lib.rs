@@ -2,7 +2,7 @@
 //!
 //! `engine`, `cache`, `linker` and `component` make a plugin of a file;
 //! `registry` keeps the set of them; `request`, `unit` and `operations` are the
-//! path of a write; `capabilities` is what plugins may ask for on it; `journal`
+//! path of a write, whose steps the API names in `work`; `capabilities` is what plugins may ask for on it; `journal`
 //! and `background` are what happens after the commit.
 #![deny(unsafe_code)]
 
@@ -27,13 +27,14 @@ mod request;
 mod sharing;
 mod state;
 mod unit;
+mod work;
 
 pub use plugins::{Origin, Plugin, PluginKind, PluginSet, PluginState};
 pub use refusal::{Refusal, Status};
 pub use sharing::Hold;
+pub use work::{Answered, Terms, Work};
 
 use arc_swap::ArcSwap;
-use futures::future::BoxFuture;
 use hadron_bus::Bus;
 use hadron_manifest::HttpGrant;
 use hadron_store::{CollectionId, Predicate, Row, Store};
@@ -189,6 +190,8 @@ struct Core {
     secret: [u8; 32],
     /// Wakes the journal's worker.
     wake: tokio::sync::Notify,
+    /// Requests that are to be done once, and are being done.
+    running: work::Running,
     /// Everything that goes on.
     tasks: TaskTracker,
     policy: OnceLock<Arc<dyn RowPolicy>>,
@@ -234,6 +237,7 @@ impl Runtime {
             admission: tokio::sync::Semaphore::new(settings.units.max(1) as usize),
             secret: rand::random(),
             wake: tokio::sync::Notify::new(),
+            running: work::Running::default(),
             tasks: TaskTracker::new(),
             policy: OnceLock::new(),
             engine,
@@ -285,93 +289,6 @@ impl Runtime {
         })
     }
 
-    /// Creates resources, all or none, and makes the first attempt of what
-    /// follows the commit. Bodies are validated; attributes of extenders are
-    /// among them; entries in `holds` must still be there. Answers the rows as
-    /// a show would.
-    pub async fn create(
-        &self,
-        caller: &Caller,
-        collection: &CollectionId,
-        bodies: Vec<Map<String, Value>>,
-        holds: Vec<Hold>,
-    ) -> Result<Vec<Row>, Refusal> {
-        let (core, caller, id) = (self.core.clone(), caller.clone(), collection.clone());
-        self.detached(async move {
-            let request_id = caller.request_id.clone();
-            let target = id.clone();
-            let (rows, committed) = request::run(&core, caller, move |unit| {
-                let (id, bodies, holds) = (target.clone(), bodies.clone(), holds.clone());
-                Box::pin(async move {
-                    for hold in holds {
-                        hold.take(&unit).await?;
-                    }
-                    operations::create(&unit, &id, bodies).await
-                })
-            })
-            .await
-            .map_err(unit::Failure::refusal)?;
-            let own = request::Own { collection: id, rows: rows.iter().map(|row| row.id.clone()).collect() };
-            request::follow(&core, &request_id, committed, Some(own)).await?;
-            Ok(rows)
-        })
-        .await
-    }
-
-    /// Changes one resource. `guard` is asked, inside the unit, about the row
-    /// as it is (may the caller see it, change it; `If-Match`).
-    pub async fn update(
-        &self,
-        caller: &Caller,
-        collection: &CollectionId,
-        id: &str,
-        changes: Map<String, Value>,
-        guard: Guard,
-    ) -> Result<Row, Refusal> {
-        let (collection, id) = (collection.clone(), id.to_owned());
-        self.write(caller, move |unit| {
-            let (collection, id, changes, guard) =
-                (collection.clone(), id.clone(), changes.clone(), guard.clone());
-            Box::pin(async move { operations::update(&unit, &collection, &id, changes, &guard).await })
-        })
-        .await
-    }
-
-    /// Removes one resource; `guard` as in `update`.
-    pub async fn delete(
-        &self,
-        caller: &Caller,
-        collection: &CollectionId,
-        id: &str,
-        guard: Guard,
-    ) -> Result<(), Refusal> {
-        let (collection, id) = (collection.clone(), id.to_owned());
-        self.write(caller, move |unit| {
-            let (collection, id, guard) = (collection.clone(), id.clone(), guard.clone());
-            Box::pin(async move { operations::delete(&unit, &collection, &[id], &guard).await })
-        })
-        .await
-    }
-
-    /// Does an action; `guard` as in `update`.
-    pub async fn act(
-        &self,
-        caller: &Caller,
-        collection: &CollectionId,
-        id: &str,
-        action: &str,
-        body: Value,
-        guard: Guard,
-    ) -> Result<Value, Refusal> {
-        let (collection, id, action) = (collection.clone(), id.to_owned(), action.to_owned());
-        self.write(caller, move |unit| {
-            let (collection, id, action, body, guard) =
-                (collection.clone(), id.clone(), action.clone(), body.clone(), guard.clone());
-            Box::pin(async move { operations::act(&unit, &collection, &id, &action, body, &guard).await })
-        })
-        .await
-    }
-
     /// Computed attributes of a page of rows: of each, the text of a JSON
     /// object. Not called for collections without computed attributes.
     pub async fn compute(
@@ -389,22 +306,6 @@ impl Runtime {
             })
             .await
             .map_err(unit::Failure::refusal)
-        })
-        .await
-    }
-
-    async fn write<T: Send + 'static>(
-        &self,
-        caller: &Caller,
-        work: impl Fn(Arc<unit::Unit>) -> BoxFuture<'static, Result<T, unit::Failure>> + Send + Sync + 'static,
-    ) -> Result<T, Refusal> {
-        let (core, caller) = (self.core.clone(), caller.clone());
-        self.detached(async move {
-            let request_id = caller.request_id.clone();
-            let (answer, committed) =
-                request::run(&core, caller, work).await.map_err(unit::Failure::refusal)?;
-            request::follow(&core, &request_id, committed, None).await?;
-            Ok(answer)
         })
         .await
     }

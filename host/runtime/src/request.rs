@@ -4,11 +4,11 @@
 use crate::capabilities::plain::milliseconds;
 use crate::failpoint;
 use crate::instance::Instance;
-use crate::journal::{self, Delivered, MESSAGES, UNDO, Undo};
+use crate::journal::{self, Created, Delivered, MESSAGES, UNDO, Undo};
 use crate::unit::{Failure, Seed, Unit};
 use crate::{Caller, Core, Guard, Refusal, Status};
 use futures::future::BoxFuture;
-use hadron_store::{CollectionId, Entry, EntryState, NewEntry};
+use hadron_store::{CollectionId, Entry, EntryState, NewEntry, Once};
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -41,6 +41,8 @@ pub(crate) struct Committed {
     pub(crate) entries: Vec<NewEntry>,
     /// Its instances, for first attempts.
     pub(crate) instances: HashMap<String, Vec<Instance>>,
+    /// The kept answer that tells of it.
+    pub(crate) once: Option<Once>,
 }
 
 /// Runs a unit of work until it is committed or refused.
@@ -134,7 +136,7 @@ async fn once<T: Send>(
                 failpoint::hit(failpoint::BEFORE_COMMIT);
                 transaction.commit(entries.clone()).await?;
                 failpoint::hit(failpoint::AFTER_COMMIT);
-                Ok((value, Committed { unit: seed.id.clone(), entries, instances }))
+                Ok((value, Committed { unit: seed.id.clone(), entries, instances, once: None }))
             }
             Ending::Rollback => {
                 transaction.rollback().await;
@@ -148,7 +150,8 @@ async fn once<T: Send>(
     }
 }
 
-/// The rows a request created itself: a refusal of theirs undoes them.
+/// Rows of a collection that a request created itself: a refusal of theirs
+/// undoes the request.
 #[derive(Clone)]
 pub(crate) struct Own {
     pub(crate) collection: CollectionId,
@@ -173,7 +176,7 @@ pub(crate) async fn follow(
     core: &Arc<Core>,
     request_id: &str,
     committed: Committed,
-    own: Option<Own>,
+    own: Vec<Own>,
 ) -> Result<(), Refusal> {
     if committed.entries.is_empty() {
         return Ok(());
@@ -206,7 +209,13 @@ pub(crate) async fn follow(
 pub(crate) fn follow_in_background(core: &Arc<Core>, request_id: &str, committed: Committed) {
     if !committed.entries.is_empty() {
         let answered = Arc::new(Mutex::new(Verdict::Answered));
-        core.tasks.spawn(first_attempts(core.clone(), request_id.to_owned(), committed, None, answered));
+        core.tasks.spawn(first_attempts(
+            core.clone(),
+            request_id.to_owned(),
+            committed,
+            Vec::new(),
+            answered,
+        ));
     }
 }
 
@@ -214,41 +223,45 @@ async fn first_attempts(
     core: Arc<Core>,
     request_id: String,
     committed: Committed,
-    own: Option<Own>,
+    own: Vec<Own>,
     verdict: Arc<Mutex<Verdict>>,
 ) -> Option<Refusal> {
-    let Committed { unit, entries, mut instances } = committed;
+    let Committed { unit, entries, mut instances, once } = committed;
     let (messages, work): (Vec<NewEntry>, Vec<NewEntry>) =
         entries.into_iter().partition(|entry| entry.target == MESSAGES);
     let journal = core.store.journal();
-    let ids: Vec<String> = work.iter().map(|entry| entry.id.clone()).collect();
-    let ready: HashSet<String> = if ids.is_empty() {
-        HashSet::new()
-    } else {
-        match journal.ready(&ids).await {
+    let mut waiting = work.clone();
+    // What is done makes room for what comes after it: a row's entries wait for
+    // those of the rows it refers to.
+    while !waiting.is_empty() {
+        let ids: Vec<String> = waiting.iter().map(|entry| entry.id.clone()).collect();
+        let ready: HashSet<String> = match journal.ready(&ids).await {
             Ok(ready) => ready.into_iter().collect(),
             Err(error) => {
                 tracing::warn!(%error, "the journal cannot be asked; what follows this request is done in the background");
-                HashSet::new()
+                break;
+            }
+        };
+        let (now, later): (Vec<NewEntry>, Vec<NewEntry>) =
+            waiting.into_iter().partition(|entry| ready.contains(&entry.id));
+        waiting = later;
+        let mut done = false;
+        for group in journal::groups(now.into_iter().map(|new| claimed(new, &unit)).collect()) {
+            match journal::attempt(&core, &request_id, &group, &mut instances).await {
+                Delivered::Done => done = true,
+                Delivered::Later(reason) => put_off(&core, &group, &reason).await,
+                Delivered::Refused(refusal) => {
+                    if is_own(&own, &group) && undoing(&verdict) {
+                        let entries = work.iter().chain(&messages).map(|entry| entry.id.clone()).collect();
+                        undo(&core, &request_id, &own, entries, once).await;
+                        return Some(refusal);
+                    }
+                    refused_group(&core, &request_id, &group, &refusal).await;
+                }
             }
         }
-    };
-    let (now, waiting): (Vec<NewEntry>, Vec<NewEntry>) =
-        work.iter().cloned().partition(|entry| ready.contains(&entry.id));
-    for group in journal::groups(now.into_iter().map(|new| claimed(new, &unit)).collect()) {
-        match journal::attempt(&core, &request_id, &group, &mut instances).await {
-            Delivered::Done => {}
-            Delivered::Later(reason) => put_off(&core, &group, &reason).await,
-            Delivered::Refused(refusal) => {
-                if let Some(own) = own.as_ref().filter(|own| is_own(own, &group))
-                    && undoing(&verdict)
-                {
-                    let entries = work.iter().chain(&messages).map(|entry| entry.id.clone()).collect();
-                    undo(&core, &request_id, own, entries).await;
-                    return Some(refusal);
-                }
-                refused_group(&core, &request_id, &group, &refusal).await;
-            }
+        if !done {
+            break;
         }
     }
     let waiting: Vec<String> = waiting.into_iter().map(|entry| entry.id).collect();
@@ -276,12 +289,11 @@ fn undoing(verdict: &Mutex<Verdict>) -> bool {
     *verdict == Verdict::Undoing
 }
 
-fn is_own(own: &Own, group: &[Entry]) -> bool {
-    group.iter().all(|entry| {
-        entry.new.operation == "create"
-            && *entry.new.collection == *own.collection.name
-            && own.rows.contains(&entry.new.resource)
-    })
+fn is_own(own: &[Own], group: &[Entry]) -> bool {
+    let created = |new: &NewEntry| {
+        own.iter().any(|own| *new.collection == *own.collection.name && own.rows.contains(&new.resource))
+    };
+    group.iter().all(|entry| entry.new.operation == "create" && created(&entry.new))
 }
 
 /// An entry this server has just written, and claimed.
@@ -299,19 +311,20 @@ fn claimed(new: NewEntry, unit: &str) -> Entry {
 
 /// Writes down that the create is to be undone, then undoes it; a crash between
 /// the two leaves the undoing to whoever reads the journal next.
-async fn undo(core: &Arc<Core>, request_id: &str, own: &Own, entries: Vec<String>) {
+async fn undo(core: &Arc<Core>, request_id: &str, own: &[Own], entries: Vec<String>, once: Option<Once>) {
     failpoint::hit(failpoint::BEFORE_UNDO);
-    let undo = Undo {
+    let created = |own: &Own| Created {
         plugin: own.collection.plugin.to_string(),
         collection: own.collection.name.to_string(),
         rows: own.rows.clone(),
-        entries,
     };
+    let undo = Undo { created: own.iter().map(created).collect(), entries, once };
     let caller = Caller { request_id: request_id.to_owned(), is_admin: true, ..Caller::default() };
     let posted = run(core, caller, move |unit| {
         let payload = serde_json::to_value(&undo).unwrap_or_default();
-        let resource = undo.rows.first().cloned().unwrap_or_default();
-        let collection = undo.collection.clone();
+        let first = undo.created.first();
+        let resource = first.and_then(|created| created.rows.first().cloned()).unwrap_or_default();
+        let collection = first.map(|created| created.collection.clone()).unwrap_or_default();
         Box::pin(async move {
             unit.post(NewEntry {
                 id: unit.uuid(),

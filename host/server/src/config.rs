@@ -19,6 +19,7 @@ use hadron_runtime::PluginConfig;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) database: Database,
     pub(crate) plugins: Plugins,
     pub(crate) runtime: Limits,
+    pub(crate) api: ApiLimits,
     pub(crate) log: Log,
     /// By the names that the lists of `plugins` use.
     #[serde(default)]
@@ -90,6 +92,16 @@ pub(crate) struct Limits {
     pub(crate) memory_mib: u32,
     pub(crate) breaker_failures: u32,
     pub(crate) breaker_pause_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ApiLimits {
+    pub(crate) requests_per_second: u32,
+    pub(crate) burst: u32,
+    pub(crate) unlimited_roles: Vec<String>,
+    pub(crate) keep_answers_s: u64,
+    pub(crate) batch_operations: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -192,6 +204,7 @@ impl Config {
             readers: self.database.readers,
             lease: Duration::from_millis(self.runtime.delivery_limit_ms.saturating_mul(LEASE_FACTOR)),
             patience: Duration::from_millis(self.database.patience_ms),
+            keep: hadron_store::Keep { answers: Duration::from_secs(self.api.keep_answers_s) },
         }
     }
 
@@ -208,6 +221,16 @@ impl Config {
             cache: self.data_folder.join("cache"),
             breaker: (limits.breaker_failures, Duration::from_millis(limits.breaker_pause_ms)),
         }
+    }
+
+    /// For the REST API.
+    pub(crate) fn api(&self) -> hadron_api::Settings {
+        let rate = NonZeroU32::new(self.api.requests_per_second).map(|per_second| hadron_api::RateLimit {
+            per_second,
+            burst: NonZeroU32::new(self.api.burst).unwrap_or(per_second),
+            exempt_roles: self.api.unlimited_roles.clone(),
+        });
+        hadron_api::Settings { rate, batch: self.api.batch_operations }
     }
 
     /// The plugins to load, in order: drivers before the core plugin that asks

@@ -90,7 +90,8 @@ fn api(runtime: &Runtime, config: &Config) -> Result<Api, Failure> {
             Auth::HttpBasic(users)
         }
     };
-    Api::new(runtime.clone(), auth, config.policy_file()).map_err(|e| Failure::new(Exit::Configuration, e))
+    Api::new(runtime.clone(), auth, config.policy_file(), config.api())
+        .map_err(|e| Failure::new(Exit::Configuration, e))
 }
 
 /// Waits for a signal, then for the requests under way; a second signal ends

@@ -11,6 +11,7 @@
 //! | what leaves the process after a commit | `journal` |
 #![forbid(unsafe_code)]
 
+mod answers;
 mod components;
 mod connection;
 mod database;
@@ -31,6 +32,7 @@ mod time;
 mod transaction;
 mod writer;
 
+pub use answers::{Answer, Earlier, Once};
 pub use components::{Components, Installed};
 pub use error::{PoolError, StoreError};
 pub use journal::{Entry, EntryFilter, EntryState, Journal, NewEntry};
@@ -66,6 +68,21 @@ pub struct Settings {
     pub lease: Duration,
     /// A unit waits no longer than this for its turn or a connection.
     pub patience: Duration,
+    /// How long what is kept about the past is kept.
+    pub keep: Keep,
+}
+
+/// How long what is kept about the past is kept, at least.
+#[derive(Clone, Debug)]
+pub struct Keep {
+    /// Answers to requests that are to be done once.
+    pub answers: Duration,
+}
+
+impl Default for Keep {
+    fn default() -> Keep {
+        Keep { answers: Duration::from_secs(24 * 3600) }
+    }
 }
 
 /// Names a collection: its plugin, and its name in the manifest.

@@ -10,14 +10,14 @@ use crate::schema::{Schema, Table};
 use crate::sql::{self, Dialect, Sql};
 use crate::transaction::read_mark;
 use crate::{
-    CollectionId, Components, Journal, Migration, Predicate, Query, Row, Settings, StoreError, Transaction,
-    View, migrate,
+    CollectionId, Components, Journal, Keep, Migration, Predicate, Query, Row, Settings, StoreError,
+    Transaction, View, migrate, time,
 };
 use futures::stream::{BoxStream, StreamExt};
 use hadron_manifest::Manifest;
 use parking_lot::RwLock;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -26,9 +26,10 @@ use tokio_stream::wrappers::ReceiverStream;
 const CHUNK: usize = 64;
 /// Chunks that wait for a slow reader.
 const CHUNKS: usize = 4;
-/// How often old unit ids are forgotten, and how old they are then: nobody asks
-/// about a unit longer than its connection took to fail.
+/// How often what is old is forgotten.
 const PURGE_EVERY: Duration = Duration::from_secs(60);
+/// How old unit ids are then: nobody asks about a unit longer than its connection
+/// took to fail.
 const PURGE_OLDER: Duration = Duration::from_secs(600);
 
 /// What every part of the store shares.
@@ -84,19 +85,7 @@ impl Store {
     /// Opens the database and makes the host's own tables.
     pub async fn open(settings: Settings) -> Result<Store, StoreError> {
         let database = Arc::new(Database::open(&settings).await?);
-        if database.dialect() == Dialect::Postgres {
-            let database = Arc::downgrade(&database);
-            tokio::spawn(async move {
-                loop {
-                    tokio::time::sleep(PURGE_EVERY).await;
-                    let Some(database) = database.upgrade() else { return };
-                    let statement = sql::purge_units(database.dialect(), crate::time::millis(PURGE_OLDER));
-                    if let Err(error) = database.write(statement).await {
-                        tracing::debug!(%error, "old unit ids were not forgotten");
-                    }
-                }
-            });
-        }
+        tokio::spawn(forget(Arc::downgrade(&database), settings.keep.clone()));
         let desk = Desk::new(database.clone());
         Ok(Store {
             inner: Arc::new(Inner {
@@ -228,6 +217,24 @@ impl Store {
             tracing::warn!(%error, "completed journal entries were not written and will be delivered again");
         }
         self.inner.database.close().await;
+    }
+}
+
+/// Forgets what is old, now and then, as long as the store is there.
+async fn forget(database: Weak<Database>, keep: Keep) {
+    loop {
+        tokio::time::sleep(PURGE_EVERY).await;
+        let Some(database) = database.upgrade() else { return };
+        let dialect = database.dialect();
+        let mut statements = vec![sql::purge_answers(dialect, time::millis(keep.answers))];
+        if dialect == Dialect::Postgres {
+            statements.push(sql::purge_units(dialect, time::millis(PURGE_OLDER)));
+        }
+        for statement in statements {
+            if let Err(error) = database.write(statement).await {
+                tracing::debug!(%error, "what is old was not forgotten");
+            }
+        }
     }
 }
 

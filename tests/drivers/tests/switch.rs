@@ -221,6 +221,35 @@ async fn a_refused_resource_undoes_the_whole_bulk() -> Result {
 }
 
 #[tokio::test]
+async fn a_refused_create_undoes_a_batch_of_creates() -> Result {
+    let (switch, server) = both().await?;
+    switch.set(Mood::Refusing("unwanted".into()));
+    let port = |name: &str| {
+        json!({"op": "create", "collection": "ports",
+            "body": {"network_id": {"$ref": "net.id"}, "name": name, "binding:host_id": "rack-1"}})
+    };
+    let create = json!({"op": "create", "collection": "networks", "name": "net", "body": {"name": "n"}});
+    let subnet = json!({"op": "create", "collection": "subnets",
+        "body": {"network_id": {"$ref": "net.id"}, "ip_version": 4, "cidr": "10.0.0.0/24"}});
+    let batch = json!({"operations": [create, subnet, port("wanted"), port("unwanted")]});
+    let once = server.client().header("idempotency-key", "k")?;
+    let (kind, _) = once.post("/v2.0/batch", &batch).await?.expect_error(409)?;
+    assert_eq!(kind, "SwitchRefused");
+    for collection in ["networks", "subnets", "ports"] {
+        let rows = server.get(&format!("/v2.0/{collection}")).await?.expect(200)?;
+        assert_eq!(rows[collection], json!([]));
+    }
+    drained(&server, "rust-switch", Duration::from_secs(10)).await?;
+    assert_eq!((switch.has("networks").len(), switch.has("ports").len()), (0, 0));
+    // No answer tells of what was undone, so the same request may be tried again.
+    switch.set(Mood::Well);
+    let again = once.post("/v2.0/batch", &batch).await?;
+    assert!(!again.headers.contains_key("idempotency-replayed"));
+    again.expect(200)?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_refused_update_stands_and_is_shown_to_the_operator() -> Result {
     let (switch, server) = both().await?;
     let (network, _) = network(&server, "n").await?;

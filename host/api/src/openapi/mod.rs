@@ -132,6 +132,8 @@ fn paths(context: &Context<'_>) -> Map<String, Value> {
             Meaning::Index => documents::index(context),
             Meaning::Extensions => documents::extensions(context),
             Meaning::Extension(_) => documents::extension(context),
+            // What it does is described at the operations it is made of.
+            Meaning::Batch => Vec::new(),
             Meaning::Collection(place) => operations::collection(context, place),
             Meaning::Item(place, _) => operations::item(context, place),
             Meaning::Action(place, _, name) => {

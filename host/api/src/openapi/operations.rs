@@ -4,7 +4,7 @@ use super::answers::{body, empty_answer, json_answer, responses};
 use super::parameters;
 use super::rows;
 use super::{Context, Operations};
-use crate::resources::action_rule;
+use crate::operation::action_rule;
 use crate::routes::Place;
 use crate::tables::Resource;
 use hadron_manifest::Action;

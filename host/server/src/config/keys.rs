@@ -173,6 +173,36 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "For how long it stays out before it is tried again, ms.",
     },
     Key {
+        name: "api.requests_per_second",
+        kind: Kind::Integer(0, 1_000_000),
+        default: "0",
+        doc: "Requests a second that a project may make to this server in the long run; others are answered 429. 0 sets no limit.",
+    },
+    Key {
+        name: "api.burst",
+        kind: Kind::Integer(0, 1_000_000),
+        default: "0",
+        doc: "Requests that a project may make at once after a pause; 0 is as many as in a second.",
+    },
+    Key {
+        name: "api.unlimited_roles",
+        kind: Kind::List,
+        default: r#"["admin", "service"]"#,
+        doc: "Callers with one of these roles are not counted.",
+    },
+    Key {
+        name: "api.keep_answers_s",
+        kind: Kind::Integer(1, 31_536_000),
+        default: "86400",
+        doc: "How long the answer to a request with an Idempotency-Key is kept at least, s.",
+    },
+    Key {
+        name: "api.batch_operations",
+        kind: Kind::Integer(1, 100_000),
+        default: "1000",
+        doc: "Most operations of a POST /v2.0/batch, which is one transaction.",
+    },
+    Key {
         name: "log.format",
         kind: Kind::Choice(&["auto", "human", "json"]),
         default: r#""auto""#,

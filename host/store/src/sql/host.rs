@@ -10,7 +10,7 @@ pub(crate) fn host_tables(dialect: Dialect) -> &'static [(&'static str, &'static
     }
 }
 
-const SQLITE_TABLES: [(&str, &str); 11] = [
+const SQLITE_TABLES: [(&str, &str); 13] = [
     ("hadron_schema", "CREATE TABLE hadron_schema (plugin TEXT PRIMARY KEY, declared TEXT NOT NULL)"),
     (
         "hadron_journal",
@@ -51,11 +51,18 @@ const SQLITE_TABLES: [(&str, &str); 11] = [
         "CREATE TABLE hadron_ticks (plugin TEXT NOT NULL, tick TEXT NOT NULL, next BIGINT NOT NULL, \
      PRIMARY KEY (plugin, tick)) WITHOUT ROWID",
     ),
+    (
+        "hadron_answers",
+        "CREATE TABLE hadron_answers (project TEXT NOT NULL, person TEXT NOT NULL, name TEXT NOT NULL, \
+     fingerprint TEXT NOT NULL, status BIGINT NOT NULL, body TEXT NOT NULL, created BIGINT NOT NULL, \
+     PRIMARY KEY (project, person, name))",
+    ),
+    ("hadron_answers_created", "CREATE INDEX hadron_answers_created ON hadron_answers (created)"),
 ];
 
 /// Free intervals change in place: room in their pages keeps those updates from
 /// touching the index. Their key is the upper end, numbers go from the lower.
-const POSTGRES_TABLES: [(&str, &str); 12] = [
+const POSTGRES_TABLES: [(&str, &str); 14] = [
     ("hadron_schema", "CREATE TABLE hadron_schema (plugin TEXT PRIMARY KEY, declared TEXT NOT NULL)"),
     (
         "hadron_units",
@@ -101,6 +108,13 @@ const POSTGRES_TABLES: [(&str, &str); 12] = [
         "CREATE TABLE hadron_ticks (plugin TEXT NOT NULL, tick TEXT NOT NULL, next BIGINT NOT NULL, \
      PRIMARY KEY (plugin, tick))",
     ),
+    (
+        "hadron_answers",
+        "CREATE TABLE hadron_answers (project TEXT COLLATE \"C\" NOT NULL, person TEXT COLLATE \"C\" NOT NULL, \
+     name TEXT COLLATE \"C\" NOT NULL, fingerprint TEXT NOT NULL, status BIGINT NOT NULL, body TEXT NOT NULL, \
+     created BIGINT NOT NULL, PRIMARY KEY (project, person, name))",
+    ),
+    ("hadron_answers_created", "CREATE INDEX hadron_answers_created ON hadron_answers (created)"),
 ];
 
 /// Only one replica changes tables at a time: held until the end of the

@@ -5,6 +5,7 @@
 //! of JSON members ([`Member`]). Every value is bound. So what a client or a
 //! plugin sends can never become SQL.
 
+mod answers;
 mod ddl;
 mod filter;
 mod host;
@@ -13,6 +14,7 @@ mod pools;
 mod rbac;
 mod rows;
 
+pub(crate) use answers::*;
 pub(crate) use ddl::*;
 pub(crate) use host::*;
 pub(crate) use journal::*;

@@ -1,7 +1,7 @@
 //! A database that goes away and comes back.
 
 use crate::world::*;
-use hadron_store::{Location, Predicate, Settings, Store, StoreError};
+use hadron_store::{Keep, Location, Predicate, Settings, Store, StoreError};
 use hadron_test_support::Postgres;
 use serde_json::json;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ async fn a_server_that_was_restarted_is_found_again() {
         readers: 4,
         lease: Duration::from_secs(5),
         patience: Duration::from_millis(600),
+        keep: Keep::default(),
     })
     .await
     .unwrap();
@@ -123,6 +124,7 @@ async fn a_connection_lost_during_commit_is_looked_into() {
         readers: 4,
         lease: Duration::from_secs(5),
         patience: Duration::from_secs(5),
+        keep: Keep::default(),
     })
     .await
     .unwrap();

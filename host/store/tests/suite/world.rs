@@ -5,7 +5,7 @@ use hadron_manifest::{
     Attribute, Collection, Derived, DerivedFrom, Extends, Key, ListTable, ListTableColumn, Manifest,
     OnDelete, Reference, Validator,
 };
-use hadron_store::{CollectionId, Location, NewRow, Row, Settings, Store};
+use hadron_store::{CollectionId, Keep, Location, NewRow, Row, Settings, Store};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +49,7 @@ fn settings(location: Location) -> Settings {
         readers: 8,
         lease: Duration::from_secs(30),
         patience: Duration::from_secs(20),
+        keep: Keep::default(),
     }
 }
 

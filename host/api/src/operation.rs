@@ -1,0 +1,206 @@
+//! What is done to resources inside a unit of work: check against policy, act,
+//! show. Several operations of one unit see what those before them did.
+
+use crate::access::{Access, Change};
+use crate::etag;
+use crate::routes::Place;
+use crate::source::Source;
+use crate::tables::{Resource, Tables};
+use crate::view::{Mask, Viewer};
+use axum::http::{HeaderMap, StatusCode, header};
+use hadron_runtime::{Refusal, Status, Work};
+use hadron_store::{Answer, Row, View};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// What is to be done, its bodies validated.
+#[derive(Clone)]
+pub(crate) struct Operation {
+    /// Where.
+    pub(crate) place: Place,
+    /// What.
+    pub(crate) deed: Deed,
+}
+
+/// What is to be done somewhere.
+#[derive(Clone)]
+pub(crate) enum Deed {
+    /// Make rows.
+    Create {
+        /// Of these bodies.
+        bodies: Vec<Map<String, Value>>,
+        /// Whether they came as a list.
+        bulk: bool,
+    },
+    /// Change a row.
+    Update {
+        /// Which.
+        id: String,
+        /// What is to be set.
+        changes: Map<String, Value>,
+        /// What the client saw (`If-Match`).
+        seen: Seen,
+    },
+    /// Remove a row.
+    Delete {
+        /// Which.
+        id: String,
+        /// As of an update.
+        seen: Seen,
+    },
+    /// Do an action.
+    Act {
+        /// To which row.
+        id: String,
+        /// Its name.
+        action: String,
+        /// Whether it changes anything.
+        writes: bool,
+        /// The body of the request, or its query.
+        given: Value,
+        /// As of an update.
+        seen: Seen,
+    },
+}
+
+impl Operation {
+    /// Does it.
+    pub(crate) async fn run(&self, access: &Access, work: &Work) -> Result<Answer, Refusal> {
+        let Place { resource, above } = &self.place;
+        let above = above.as_deref();
+        match &self.deed {
+            Deed::Create { bodies, bulk } => {
+                check_above(access, work, resource, above).await?;
+                let holds = access.may_create(work, resource, bodies).await?;
+                work.hold(holds).await?;
+                let rows = work.create(&resource.id.0, bodies.clone()).await?;
+                let texts = shown(access, work, resource, &rows).await?;
+                let body = match bulk {
+                    true => format!("{{\"{}\":[{}]}}", resource.name, texts.join(",")),
+                    false => one(resource, &texts),
+                };
+                Ok(answer(StatusCode::CREATED, body))
+            }
+            Deed::Update { id, changes, seen } => {
+                self.check_seen(access, work, id, seen).await?;
+                let rule = format!("update_{}", resource.member);
+                let change =
+                    Change { resource, id, above, rule, changes: Some(changes), revision: seen.revision };
+                let guard = access.guard(work, change).await?;
+                let row = work.update(&resource.id.0, id, changes.clone(), &guard).await?;
+                let texts = shown(access, work, resource, &[row]).await?;
+                Ok(answer(StatusCode::OK, one(resource, &texts)))
+            }
+            Deed::Delete { id, seen } => {
+                self.check_seen(access, work, id, seen).await?;
+                let rule = format!("delete_{}", resource.member);
+                let change = Change { resource, id, above, rule, changes: None, revision: seen.revision };
+                let guard = access.guard(work, change).await?;
+                work.delete(&resource.id.0, id, &guard).await?;
+                Ok(answer(StatusCode::NO_CONTENT, String::new()))
+            }
+            Deed::Act { id, action, writes, given, seen } => {
+                self.check_seen(access, work, id, seen).await?;
+                let rule = action_rule(&access.tables, resource, action, *writes);
+                let change = Change { resource, id, above, rule, changes: None, revision: seen.revision };
+                let guard = access.guard(work, change).await?;
+                let given = work.act(&resource.id.0, id, action, given.clone(), &guard).await?;
+                Ok(answer(StatusCode::OK, given.to_string()))
+            }
+        }
+    }
+
+    /// Whether the row still looks as the client saw it.
+    async fn check_seen(&self, access: &Access, work: &Work, id: &str, seen: &Seen) -> Result<(), Refusal> {
+        let Some(tags) = &seen.tags else { return Ok(()) };
+        let Place { resource, above } = &self.place;
+        let mask = access.mask(resource);
+        let viewer = Viewer { access, resource, mask: &mask };
+        let row = access.show(work, resource, id, above.as_deref(), &viewer.view()).await?;
+        let now = etag::of(&one(resource, &viewer.texts(work, &[row], viewer.trimmed()).await?));
+        if tags.contains(&now) {
+            return Ok(());
+        }
+        let message = format!("Constrained to {}, but the current tag is {now}", tags.join(", "));
+        Err(Refusal::new(Status::Precondition, "PreconditionFailed", message))
+    }
+}
+
+fn answer(status: StatusCode, body: String) -> Answer {
+    Answer { status: status.as_u16(), body }
+}
+
+/// What the client saw of the row that it changes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Seen {
+    /// Its revision.
+    pub(crate) revision: Option<i64>,
+    /// Tags of its show, one of which must be the row's now.
+    pub(crate) tags: Option<Vec<String>>,
+}
+
+impl Seen {
+    /// As `If-Match` tells it; as in Neutron any form that says neither is
+    /// ignored.
+    pub(crate) fn of(headers: &HeaderMap) -> Seen {
+        let given = headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let revision = given.trim().strip_prefix("revision_number=").and_then(|number| number.parse().ok());
+        Seen { revision, tags: etag::required(headers) }
+    }
+}
+
+/// What hangs under a row that the caller does not see is not there either.
+pub(crate) async fn check_above(
+    access: &Access,
+    source: &impl Source,
+    resource: &Resource,
+    above: Option<&str>,
+) -> Result<(), Refusal> {
+    if let (Some(parent), Some(id)) = (&resource.parent, above) {
+        let view = View { hidden: parent.resource.shown.clone(), ..access.whole() };
+        access.show(source, &parent.resource, id, None, &view).await?;
+    }
+    Ok(())
+}
+
+/// Rows that a unit of work answered.
+async fn shown(
+    access: &Access,
+    work: &Work,
+    resource: &Arc<Resource>,
+    rows: &[Row],
+) -> Result<Vec<String>, Refusal> {
+    let mask: Mask = access.mask(resource);
+    Viewer { access, resource, mask: &mask }.texts(work, rows, false).await
+}
+
+/// The body of an answer about one row.
+pub(crate) fn one(resource: &Resource, texts: &[String]) -> String {
+    format!("{{\"{}\":{}}}", resource.member, texts.first().map_or("null", String::as_str))
+}
+
+/// Neutron names the rule of most actions after the action alone; where there
+/// is no rule, doing it is a change and asking is a look.
+pub(crate) fn action_rule(tables: &Tables, resource: &Resource, action: &str, writes: bool) -> String {
+    let verb = if writes { "update" } else { "get" };
+    let named = [action.to_owned(), format!("{action}_{}", resource.member)];
+    let declared = named.into_iter().find(|rule| tables.policy.has(rule));
+    declared.unwrap_or_else(|| format!("{verb}_{}", resource.member))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_client_saw_is_a_revision_or_a_tag() {
+        let seen =
+            |value: &str| Seen::of(&HeaderMap::from_iter([(header::IF_MATCH, value.parse().unwrap())]));
+        assert_eq!(seen("revision_number=9"), Seen { revision: Some(9), tags: None });
+        assert_eq!(seen("\"abc\""), Seen { revision: None, tags: Some(vec!["\"abc\"".to_owned()]) });
+        for nothing in ["nonsense", "revision_number=x", "*"] {
+            assert_eq!(seen(nothing), Seen::default(), "{nothing}");
+        }
+        assert_eq!(Seen::of(&HeaderMap::new()), Seen::default());
+    }
+}

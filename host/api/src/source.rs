@@ -1,0 +1,68 @@
+//! Where rows are read: in the store as it is, or inside a unit of work, which
+//! sees what it wrote itself.
+
+use crate::error;
+use hadron_runtime::{Caller, Refusal, Runtime, Work};
+use hadron_store::{CollectionId, Predicate, Row, View};
+
+/// A place where rows can be read and computed attributes asked for.
+pub(crate) trait Source: Sync {
+    /// One row, if it fits.
+    fn get(
+        &self,
+        collection: &CollectionId,
+        id: &str,
+        predicate: &Predicate,
+        view: &View,
+    ) -> impl Future<Output = Result<Option<Row>, Refusal>> + Send;
+
+    /// Computed attributes of rows: of each, the text of a JSON object.
+    fn compute(
+        &self,
+        caller: &Caller,
+        collection: &CollectionId,
+        rows: &[Row],
+    ) -> impl Future<Output = Result<Vec<String>, Refusal>> + Send;
+}
+
+impl Source for Runtime {
+    async fn get(
+        &self,
+        collection: &CollectionId,
+        id: &str,
+        predicate: &Predicate,
+        view: &View,
+    ) -> Result<Option<Row>, Refusal> {
+        self.store().get(collection, id, predicate, view).await.map_err(error::from_store)
+    }
+
+    async fn compute(
+        &self,
+        caller: &Caller,
+        collection: &CollectionId,
+        rows: &[Row],
+    ) -> Result<Vec<String>, Refusal> {
+        Runtime::compute(self, caller, collection, rows).await
+    }
+}
+
+impl Source for Work {
+    async fn get(
+        &self,
+        collection: &CollectionId,
+        id: &str,
+        predicate: &Predicate,
+        view: &View,
+    ) -> Result<Option<Row>, Refusal> {
+        Work::get(self, collection, id, predicate, view).await
+    }
+
+    async fn compute(
+        &self,
+        _: &Caller,
+        collection: &CollectionId,
+        rows: &[Row],
+    ) -> Result<Vec<String>, Refusal> {
+        Work::compute(self, collection, rows).await
+    }
+}
