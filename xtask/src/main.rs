@@ -83,6 +83,14 @@ enum Task {
         #[arg(long)]
         long: bool,
     },
+    /// Run Tempest's tests of what is implemented, with a real Keystone
+    Conformance {
+        /// All tests of the API, compared with what Neutron does, in some minutes
+        #[arg(long)]
+        long: bool,
+        /// Only tests whose names begin so
+        prefix: Vec<String>,
+    },
     /// Formatting, clippy and, where cargo-deny is installed, dependencies
     Lint,
     /// The rules about the source that no compiler knows
@@ -112,6 +120,7 @@ fn run(task: Task) -> Result<()> {
         Task::Faults { long, database } => whole::faults(&workspace, long, database.as_deref()),
         Task::Replay { url } => whole::replay(&workspace, url.as_deref()),
         Task::Schemathesis { long } => test::test(&workspace, long, Some("schemathesis")),
+        Task::Conformance { long, prefix } => whole::conformance(&workspace, long, &prefix),
         Task::Lint => lint::lint(&workspace),
         Task::Check => check::check(&workspace),
     }

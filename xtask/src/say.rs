@@ -56,6 +56,19 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// As `run`, for a program that talks much: what it printed is shown when it
+/// fails.
+pub(crate) fn run_quietly(command: &mut Command) -> Result<()> {
+    let shown = shown(command);
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("`{shown}` could not be started"))?;
+    if !output.status.success() {
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        bail!("`{shown}` failed ({})", output.status);
+    }
+    Ok(())
+}
+
 /// Whether a program ran and succeeded; what it prints is dropped.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     command

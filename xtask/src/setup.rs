@@ -21,11 +21,54 @@ const ENVIRONMENTS: [(&str, &str, &str); 2] = [
     ("schemathesis", "schemathesis", "tests/api/schemathesis/requirements.txt"),
 ];
 
-/// Makes sure of PostgreSQL's programs, of strace and of the Python environments.
+/// What only some tests need: where it cannot be had, they are skipped.
+const KEYSTONE: (&str, &str, &str) = ("keystone", "Keystone", "tests/interop/keystone/requirements.txt");
+const TEMPEST: (&str, &str, &str) = ("tempest", "Tempest", "tests/conformance/requirements.txt");
+
+/// Makes sure of PostgreSQL's programs, of strace, of the Python environments,
+/// and of a Keystone that tests can start.
 pub(crate) fn setup(workspace: &Workspace) -> Result<()> {
     postgresql()?;
     strace()?;
-    ENVIRONMENTS.iter().try_for_each(|(name, what, wanted)| python(workspace, name, what, wanted))
+    ENVIRONMENTS.iter().try_for_each(|environment| python(workspace, environment))?;
+    optional(KEYSTONE.1, keystone(workspace))?;
+    optional(TEMPEST.1, python(workspace, &TEMPEST))
+}
+
+/// Says loudly that something is not there, or fails where nothing may be
+/// skipped.
+fn optional(what: &str, made: Result<()>) -> Result<()> {
+    match made {
+        Err(error) if std::env::var("HADRON_TEST_NO_SKIP").is_ok_and(|v| v == "1") => Err(error),
+        Err(error) => {
+            say::note(&format!("=== {what} IS NOT THERE, its tests are skipped: {error:#} ==="));
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+/// A Keystone with a migrated database, of which tests start copies.
+fn keystone(workspace: &Workspace) -> Result<()> {
+    python(workspace, &KEYSTONE)?;
+    let scripts = workspace.path("tests/interop/keystone");
+    let source: String = ["prepare.py", "settings.py"]
+        .iter()
+        .map(|name| std::fs::read_to_string(scripts.join(name)))
+        .collect::<std::io::Result<_>>()
+        .with_context(|| format!("cannot read {}", scripts.display()))?;
+    let stamp = workspace.path("target/keystone/prepared.txt");
+    if std::fs::read_to_string(&stamp).is_ok_and(|prepared| prepared == source) {
+        return Ok(());
+    }
+    let step = say::step("preparing Keystone's database");
+    let mut prepare = Command::new(workspace.path("target/keystone/bin/python"));
+    prepare.args(["-B", "-W", "ignore"]).arg(scripts.join("prepare.py"));
+    prepare.arg(workspace.path("target/keystone/template"));
+    say::run_quietly(&mut prepare)?;
+    std::fs::write(&stamp, source).with_context(|| format!("cannot write {}", stamp.display()))?;
+    step.done("");
+    Ok(())
 }
 
 /// Tests start servers of their own, so only the programs are needed.
@@ -58,7 +101,7 @@ fn initdb() -> Option<PathBuf> {
 }
 
 /// A Python environment in target/NAME with what a file asks for.
-fn python(workspace: &Workspace, name: &str, what: &str, wanted: &str) -> Result<()> {
+fn python(workspace: &Workspace, &(name, what, wanted): &(&str, &str, &str)) -> Result<()> {
     let wanted = workspace.path(wanted);
     let requirements =
         std::fs::read_to_string(&wanted).with_context(|| format!("cannot read {}", wanted.display()))?;

@@ -1,8 +1,8 @@
-//! `cargo xtask faults` and `cargo xtask replay`: programs under tests/ that work
-//! on a whole server.
+//! `cargo xtask faults`, `replay` and `conformance`: programs under tests/ that
+//! work on a whole server.
 
-use crate::build;
 use crate::workspace::Workspace;
+use crate::{build, setup};
 use anyhow::{Context, Result};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -24,6 +24,14 @@ pub(crate) fn faults(workspace: &Workspace, long: bool, database: Option<&str>) 
 /// Asks a server what Neutron was asked once, and prints the differences.
 pub(crate) fn replay(workspace: &Workspace, url: Option<&str>) -> Result<()> {
     start(workspace, "hadron-replay", url.as_slice())
+}
+
+/// Runs Tempest's tests of the API against it and a real Keystone.
+pub(crate) fn conformance(workspace: &Workspace, long: bool, prefixes: &[String]) -> Result<()> {
+    setup::setup(workspace)?;
+    let mut arguments = if long { vec!["--long"] } else { Vec::new() };
+    arguments.extend(prefixes.iter().map(String::as_str));
+    start(workspace, "hadron-conformance", &arguments)
 }
 
 fn start(workspace: &Workspace, program: &str, arguments: &[&str]) -> Result<()> {

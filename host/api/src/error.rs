@@ -56,17 +56,26 @@ fn said(refusal: &Refusal) -> Map<String, Value> {
 
 /// Nobody, or somebody unknown, asks: keystonemiddleware's body, and what the
 /// client should try (`WWW-Authenticate`).
-pub(crate) fn unauthorized() -> Response {
+pub(crate) fn unauthorized(challenge: HeaderValue) -> Response {
     let body = json!({"error": {
         "code": 401,
         "title": "Unauthorized",
         "message": "The request you have made requires authentication.",
     }});
     let mut response = json_answer(StatusCode::UNAUTHORIZED, &body);
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     response
-        .headers_mut()
-        .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Hadron\""));
-    response
+}
+
+/// Keystone cannot be asked who it is: keystonemiddleware's body.
+pub(crate) fn identity_unavailable() -> Response {
+    let body = json!({
+        "message": "The server is currently unavailable. Please try again at a later time.<br /><br />\n\
+                    The Keystone service is temporarily unavailable.\n\n",
+        "code": "503 Service Unavailable",
+        "title": "Service Unavailable",
+    });
+    json_answer(StatusCode::SERVICE_UNAVAILABLE, &body)
 }
 
 /// An answer of JSON.

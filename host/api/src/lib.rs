@@ -33,7 +33,7 @@ mod terms;
 mod validate;
 mod view;
 
-pub use auth::{Auth, DEFAULT_PROJECT, Htpasswd, HtpasswdError};
+pub use auth::{Auth, DEFAULT_PROJECT, Htpasswd, HtpasswdError, Keystone, KeystoneError, KeystoneSettings};
 pub use examine::{Question, RuleView, Verdict};
 pub use policy::Finding;
 pub use rate::RateLimit;
@@ -234,9 +234,10 @@ impl Api {
 
     async fn v2(&self, request: Request, request_id: &str, base: String) -> Result<Response, Refusal> {
         let (parts, body) = request.into_parts();
-        let caller = match self.0.auth.authenticate(&parts.headers, request_id).await {
+        let caller = match self.0.auth.authenticate(&parts, request_id).await {
             Ok(caller) => caller,
-            Err(Denial::Nobody) => return Ok(error::unauthorized()),
+            Err(Denial::Nobody) => return Ok(error::unauthorized(self.0.auth.challenge())),
+            Err(Denial::Unavailable) => return Ok(error::identity_unavailable()),
             Err(Denial::Header(name)) => {
                 return Err(error::bad_request(format!("The header '{name}' cannot be read")));
             }

@@ -15,7 +15,9 @@ pub(crate) use show::{json, toml};
 
 use crate::cli::ConfigArgs;
 use crate::exit::{Exit, Failure};
+use hadron_api::KeystoneSettings;
 use hadron_runtime::PluginConfig;
+use secrecy::SecretString;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -32,6 +34,7 @@ pub(crate) struct Config {
     pub(crate) allow_remote_without_auth: bool,
     pub(crate) drain_ms: u64,
     pub(crate) auth: Auth,
+    pub(crate) keystone: Keystone,
     pub(crate) policy: Policy,
     pub(crate) database: Database,
     pub(crate) plugins: Plugins,
@@ -61,6 +64,26 @@ pub(crate) struct Policy {
 pub(crate) enum AuthMode {
     None,
     HttpBasic,
+    Keystone,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Keystone {
+    pub(crate) auth_url: String,
+    pub(crate) username: String,
+    pub(crate) password: SecretString,
+    pub(crate) project_name: String,
+    pub(crate) user_domain_name: String,
+    pub(crate) project_domain_name: String,
+    pub(crate) region: String,
+    pub(crate) interface: String,
+    pub(crate) www_authenticate_uri: String,
+    pub(crate) cafile: PathBuf,
+    pub(crate) timeout_ms: u64,
+    pub(crate) cache_s: u64,
+    pub(crate) service_token_roles: Vec<String>,
+    pub(crate) service_token_roles_required: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -205,6 +228,27 @@ impl Config {
             lease: Duration::from_millis(self.runtime.delivery_limit_ms.saturating_mul(LEASE_FACTOR)),
             patience: Duration::from_millis(self.database.patience_ms),
             keep: hadron_store::Keep { answers: Duration::from_secs(self.api.keep_answers_s) },
+        }
+    }
+
+    /// For checking tokens.
+    pub(crate) fn keystone(&self) -> KeystoneSettings {
+        let section = self.keystone.clone();
+        KeystoneSettings {
+            auth_url: section.auth_url,
+            username: section.username,
+            password: section.password,
+            user_domain_name: section.user_domain_name,
+            project_name: section.project_name,
+            project_domain_name: section.project_domain_name,
+            region: section.region,
+            interface: section.interface,
+            www_authenticate_uri: section.www_authenticate_uri,
+            ca_file: Some(section.cafile).filter(|file| !file.as_os_str().is_empty()),
+            timeout: Duration::from_millis(section.timeout_ms),
+            cache: Duration::from_secs(section.cache_s),
+            service_token_roles: section.service_token_roles,
+            service_token_roles_required: section.service_token_roles_required,
         }
     }
 

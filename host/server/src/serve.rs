@@ -13,7 +13,7 @@ use crate::control;
 use crate::exit::{Exit, Failure};
 use crate::logging;
 pub(crate) use data_folder::DataFolder;
-use hadron_api::{Api, Auth, Htpasswd};
+use hadron_api::{Api, Auth, Htpasswd, Keystone};
 use hadron_bus::Bus;
 use hadron_runtime::Runtime;
 use hadron_store::Store;
@@ -88,6 +88,14 @@ fn api(runtime: &Runtime, config: &Config) -> Result<Api, Failure> {
             let users = Htpasswd::load(&config.auth.htpasswd)
                 .map_err(|e| Failure::new(Exit::Configuration, format!("auth.htpasswd: {e}")))?;
             Auth::HttpBasic(users)
+        }
+        AuthMode::Keystone => {
+            let keystone = Keystone::new(config.keystone())
+                .map_err(|e| Failure::new(Exit::Configuration, e.to_string()))?;
+            let first = keystone.clone();
+            // Keystone may come up after this server, so nothing waits for it.
+            tokio::spawn(async move { first.log_in().await });
+            Auth::Keystone(keystone)
         }
     };
     Api::new(runtime.clone(), auth, config.policy_file(), config.api())

@@ -1,7 +1,9 @@
 //! README.md's tour with the unmodified `openstack` CLI and openstacksdk, run
-//! as it is written: without a login, and with one.
+//! as it is written: without a login, with one, and with Keystone.
 
 use anyhow::{Context, Result, bail, ensure};
+use hadron_interop::cloud::{Cloud, NETWORK_REGION};
+use hadron_interop::keystone::{PASSWORD, REGION};
 use hadron_sdk_testing::{Server, python};
 use hadron_tour::{Step, shows, steps};
 use std::path::{Path, PathBuf};
@@ -131,4 +133,31 @@ async fn the_tour_runs_with_a_login_too() -> Result<()> {
     let server = server().user("ann", "secret").start().await?;
     let login = [("OS_AUTH_TYPE", "http_basic"), ("OS_USERNAME", "ann"), ("OS_PASSWORD", "secret")];
     walk(&readme()?, &server, &clients, &login).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tour_runs_with_keystone_and_finds_the_server_in_the_catalogue() -> Result<()> {
+    let Some(clients) = clients()? else { return Ok(()) };
+    let Some(cloud) = Cloud::start(3600, 300, server()).await? else { return Ok(()) };
+    let url = cloud.keystone.url();
+    let login = [
+        ("OS_AUTH_TYPE", "password"),
+        // The catalogue says where the server is.
+        ("OS_ENDPOINT", ""),
+        ("OS_AUTH_URL", url.as_str()),
+        ("OS_IDENTITY_API_VERSION", "3"),
+        ("OS_USERNAME", "admin"),
+        ("OS_PASSWORD", PASSWORD),
+        ("OS_PROJECT_NAME", "admin"),
+        ("OS_USER_DOMAIN_NAME", "Default"),
+        ("OS_PROJECT_DOMAIN_NAME", "Default"),
+        ("OS_REGION_NAME", NETWORK_REGION),
+    ];
+    let mut steps = readme()?;
+    steps.push(Step {
+        line: 0,
+        command: format!("openstack --os-region-name {REGION} network list || echo not there"),
+        output: vec!["not there".into()],
+    });
+    walk(&steps, &cloud.server, &clients, &login).await
 }

@@ -1,10 +1,13 @@
 //! Who asks.
 
 mod htpasswd;
+mod keystone;
 
 pub use htpasswd::{Htpasswd, HtpasswdError};
+pub use keystone::{Keystone, KeystoneError, KeystoneSettings};
 
-use axum::http::{HeaderMap, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine;
 use hadron_runtime::Caller;
 
@@ -17,6 +20,8 @@ pub enum Auth {
     /// `Authorization: Basic`, against an htpasswd file. Every user in it is an
     /// administrator, as with the other standalone OpenStack services.
     HttpBasic(Htpasswd),
+    /// `X-Auth-Token`, validated by Keystone.
+    Keystone(Keystone),
 }
 
 /// The project of callers that name none. Rows must belong to some project, and
@@ -40,12 +45,16 @@ pub(crate) enum Denial {
     /// This header cannot be read. It is refused rather than passed over, since
     /// without it the caller could do more.
     Header(&'static str),
+    /// Who could tell does not answer.
+    Unavailable,
 }
 
 impl Auth {
     /// The caller.
-    pub(crate) async fn authenticate(&self, headers: &HeaderMap, request_id: &str) -> Result<Caller, Denial> {
+    pub(crate) async fn authenticate(&self, request: &Parts, request_id: &str) -> Result<Caller, Denial> {
+        let headers = &request.headers;
         let user = match self {
+            Auth::Keystone(keystone) => return keystone.authenticate(request, request_id).await,
             Auth::None => text(headers, "x-user-id")?.unwrap_or(DEFAULT_USER).to_owned(),
             Auth::HttpBasic(users) => {
                 let (user, password) = credentials(headers).ok_or(Denial::Nobody)?;
@@ -56,6 +65,14 @@ impl Auth {
             }
         };
         caller(headers, request_id, user)
+    }
+
+    /// What a client that was not let in should try (`WWW-Authenticate`).
+    pub(crate) fn challenge(&self) -> HeaderValue {
+        match self {
+            Auth::Keystone(keystone) => keystone.challenge(),
+            Auth::None | Auth::HttpBasic(_) => HeaderValue::from_static("Basic realm=\"Hadron\""),
+        }
     }
 }
 
@@ -120,9 +137,16 @@ mod tests {
         pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
     }
 
+    /// Without any authentication.
+    async fn trusted(headers: HeaderMap) -> Result<Caller, Denial> {
+        let (mut parts, ()) = axum::http::Request::new(()).into_parts();
+        parts.headers = headers;
+        Auth::None.authenticate(&parts, "req-1").await
+    }
+
     #[tokio::test]
     async fn without_authentication_everybody_is_an_administrator_of_some_project() {
-        let caller = Auth::None.authenticate(&HeaderMap::new(), "req-1").await.unwrap();
+        let caller = trusted(HeaderMap::new()).await.unwrap();
         assert_eq!(caller.project_id, DEFAULT_PROJECT);
         assert_eq!(caller.roles, ADMIN_ROLES);
     }
@@ -130,7 +154,7 @@ mod tests {
     #[tokio::test]
     async fn headers_name_project_user_and_roles() {
         let given = headers(&[("x-project-id", "p"), ("x-user-id", "u"), ("x-roles", "member, reader")]);
-        let caller = Auth::None.authenticate(&given, "req-1").await.unwrap();
+        let caller = trusted(given).await.unwrap();
         assert_eq!((caller.project_id.as_str(), caller.user_id.as_str()), ("p", "u"));
         assert_eq!(caller.roles, ["member", "reader"]);
     }
@@ -143,25 +167,25 @@ mod tests {
             ("x-project-domain-id", "pd"),
             ("x-service-roles", "service"),
         ]);
-        let caller = Auth::None.authenticate(&given, "req-1").await.unwrap();
+        let caller = trusted(given).await.unwrap();
         assert_eq!((caller.user_domain_id.as_str(), caller.project_domain_id.as_str()), ("ud", "pd"));
         assert_eq!((caller.service_roles, caller.is_admin_project), (vec!["service".to_owned()], true));
         let system = headers(&[("openstack-system-scope", "all")]);
-        let caller = Auth::None.authenticate(&system, "req-1").await.unwrap();
+        let caller = trusted(system).await.unwrap();
         assert_eq!((caller.system_scope.as_str(), caller.project_id.as_str()), ("all", ""));
-        let domain = Auth::None.authenticate(&headers(&[("x-domain-id", "d")]), "req-1").await.unwrap();
+        let domain = trusted(headers(&[("x-domain-id", "d")])).await.unwrap();
         assert_eq!((domain.domain_id.as_str(), domain.project_id.as_str()), ("d", ""));
     }
 
     #[tokio::test]
     async fn headers_that_were_given_never_leave_a_caller_with_more_rights() {
-        let caller = Auth::None.authenticate(&headers(&[("x-roles", "")]), "req-1").await.unwrap();
+        let caller = trusted(headers(&[("x-roles", "")])).await.unwrap();
         assert_eq!(caller.roles, Vec::<String>::new());
         let mut odd = HeaderMap::new();
         odd.insert("x-project-id", axum::http::HeaderValue::from_bytes(b"\xff").unwrap());
-        assert_eq!(Auth::None.authenticate(&odd, "req-1").await, Err(Denial::Header("x-project-id")));
+        assert_eq!(trusted(odd).await, Err(Denial::Header("x-project-id")));
         let long = headers(&[("x-roles", "r".repeat(300).as_str())]);
-        assert_eq!(Auth::None.authenticate(&long, "req-1").await, Err(Denial::Header("x-roles")));
+        assert_eq!(trusted(long).await, Err(Denial::Header("x-roles")));
     }
 
     #[test]

@@ -174,6 +174,7 @@ fn schemes(auth: &Auth) -> Value {
     match auth {
         Auth::None => json!({}),
         Auth::HttpBasic(_) => json!({"basic": {"type": "http", "scheme": "basic"}}),
+        Auth::Keystone(_) => json!({"keystone": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}}),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rules over several settings.
 
-use super::{AuthMode, Config};
+use super::{AuthMode, Config, Keystone};
+use secrecy::ExposeSecret;
 use std::collections::BTreeSet;
 
 /// What keeps the server from starting.
@@ -21,6 +22,9 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         } else if let Err(error) = std::fs::File::open(file) {
             problems.push(format!("auth.htpasswd: {} cannot be read: {error}", file.display()));
         }
+    }
+    if config.auth.mode == AuthMode::Keystone {
+        problems.extend(keystone(&config.keystone));
     }
     if let Some(Err(problem)) = config.policy_file().map(hadron_api::check_policy_file) {
         problems.push(format!("policy.file: {problem}"));
@@ -50,9 +54,36 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     problems
 }
 
+/// What auth.mode keystone cannot do without.
+fn keystone(section: &Keystone) -> Vec<String> {
+    let mut problems = Vec::new();
+    if !["http://", "https://"].iter().any(|scheme| section.auth_url.starts_with(scheme)) {
+        problems
+            .push("auth.mode keystone needs keystone.auth_url, an http:// or https:// address".to_owned());
+    }
+    if section.username.is_empty() || section.password.expose_secret().is_empty() {
+        problems.push(
+            "auth.mode keystone needs keystone.username and keystone.password, a user that may validate tokens"
+                .to_owned(),
+        );
+    }
+    if !section.cafile.as_os_str().is_empty()
+        && let Err(error) = std::fs::File::open(&section.cafile)
+    {
+        problems.push(format!("keystone.cafile: {} cannot be read: {error}", section.cafile.display()));
+    }
+    problems
+}
+
 /// What is valid and probably not meant.
 pub(super) fn remarks(config: &Config) -> Vec<String> {
     let mut remarks = Vec::new();
+    if config.auth.mode == AuthMode::Keystone && !config.keystone.service_token_roles_required {
+        remarks.push(
+            "keystone.service_token_roles_required is false: any user's token is taken for a service's"
+                .to_owned(),
+        );
+    }
     let named: BTreeSet<&str> =
         lists(config).into_iter().flat_map(|(_, names)| names).map(String::as_str).collect();
     for name in config.plugin.keys().filter(|name| !named.contains(name.as_str())) {
@@ -102,6 +133,20 @@ mod tests {
         assert!(problems(&with(&[("auth.mode", "http_basic")]))[0].contains("needs auth.htpasswd"));
         let missing = [("auth.mode", "http_basic"), ("auth.htpasswd", "/nowhere")];
         assert!(problems(&with(&missing))[0].contains("/nowhere cannot be read"));
+    }
+
+    #[test]
+    fn keystone_needs_an_address_a_user_and_a_password() {
+        let bare = [("auth.mode", "keystone"), ("keystone.cafile", "/nowhere")];
+        let text = problems(&with(&bare)).join("\n");
+        for part in ["keystone.auth_url", "keystone.password", "/nowhere cannot be read"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        let whole =
+            [bare[0], ("keystone.auth_url", "http://127.0.0.1:5000"), ("keystone.password", "s3cret")];
+        let config = with(&whole);
+        assert_eq!(problems(&config), Vec::<String>::new());
+        assert!(!format!("{config:?}").contains("s3cret"));
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(crate) struct Key {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
+    /// A text that is not shown.
+    Secret,
     /// In a file: relative to the file's folder.
     Path,
     /// An address and a port.
@@ -31,6 +33,9 @@ pub(crate) enum Kind {
 
 /// An hour: more than any limit here can sensibly be.
 const HOUR_MS: i64 = 3_600_000;
+
+/// A day: tokens rarely live longer.
+const DAY_S: i64 = 86_400;
 
 /// The table, in the order in which it is shown.
 pub(crate) const KEYS: &[Key] = &[
@@ -60,15 +65,99 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         name: "auth.mode",
-        kind: Kind::Choice(&["none", "http_basic"]),
+        kind: Kind::Choice(&["none", "http_basic", "keystone"]),
         default: r#""none""#,
-        doc: "Who may ask: none (everyone is an administrator; X-Project-Id, X-User-Id and X-Roles are honoured) or http_basic (users of auth.htpasswd).",
+        doc: "Who may ask: none (everyone is an administrator; X-Project-Id, X-User-Id and X-Roles are honoured), http_basic (users of auth.htpasswd), or keystone (tokens that the identity service of [keystone] vouches for).",
     },
     Key {
         name: "auth.htpasswd",
         kind: Kind::Path,
         default: r#""""#,
         doc: "File with a `user:hash` a line, bcrypt, as `htpasswd -B` writes it. Needed by http_basic.",
+    },
+    Key {
+        name: "keystone.auth_url",
+        kind: Kind::Text,
+        default: r#""""#,
+        doc: "Where Keystone is, with or without /v3: https://identity.example:5000. Needed by auth.mode keystone.",
+    },
+    Key {
+        name: "keystone.username",
+        kind: Kind::Text,
+        default: r#""neutron""#,
+        doc: "The server's own user at Keystone; it validates tokens, for which it needs the role service or admin.",
+    },
+    Key {
+        name: "keystone.password",
+        kind: Kind::Secret,
+        default: r#""""#,
+        doc: "Its password. Better in the environment, as HADRON_KEYSTONE__PASSWORD, than in a file.",
+    },
+    Key {
+        name: "keystone.project_name",
+        kind: Kind::Text,
+        default: r#""service""#,
+        doc: "The project that its role is in.",
+    },
+    Key {
+        name: "keystone.user_domain_name",
+        kind: Kind::Text,
+        default: r#""Default""#,
+        doc: "The user's domain.",
+    },
+    Key {
+        name: "keystone.project_domain_name",
+        kind: Kind::Text,
+        default: r#""Default""#,
+        doc: "The project's domain.",
+    },
+    Key {
+        name: "keystone.region",
+        kind: Kind::Text,
+        default: r#""""#,
+        doc: "The region whose identity endpoint is asked; empty for the catalogue's first.",
+    },
+    Key {
+        name: "keystone.interface",
+        kind: Kind::Choice(&["internal", "public", "admin"]),
+        default: r#""internal""#,
+        doc: "Which of the catalogue's identity endpoints is asked; where there is none, auth_url is.",
+    },
+    Key {
+        name: "keystone.www_authenticate_uri",
+        kind: Kind::Text,
+        default: r#""""#,
+        doc: "Where clients without a token are told to get one; empty for the catalogue's public identity endpoint.",
+    },
+    Key {
+        name: "keystone.cafile",
+        kind: Kind::Path,
+        default: r#""""#,
+        doc: "File with certificates, PEM, that are trusted beside the system's.",
+    },
+    Key {
+        name: "keystone.timeout_ms",
+        kind: Kind::Integer(1, HOUR_MS),
+        default: "10000",
+        doc: "How long an answer of Keystone is waited for, ms; without one requests are answered 503.",
+    },
+    Key {
+        name: "keystone.cache_s",
+        kind: Kind::Integer(0, DAY_S),
+        default: "300",
+        doc: "For how long a good token is not asked for again, s: a revoked one may be used as long. Never longer than it is valid. 0 asks for every request.",
+    },
+    Key {
+        name: "keystone.service_token_roles",
+        kind: Kind::List,
+        default: r#"["service"]"#,
+        doc: "Roles of which a service needs one to pass on a user's token that has expired meanwhile (X-Service-Token).",
+    },
+    Key {
+        name: "keystone.service_token_roles_required",
+        kind: Kind::Bool,
+        default: "true",
+        doc: "Whether a service token without any of these roles is refused.",
     },
     Key {
         name: "policy.file",
@@ -245,7 +334,9 @@ impl Key {
     /// A value from the environment or a flag.
     pub(crate) fn parse(&self, text: &str) -> Result<Value, String> {
         let value = match self.kind {
-            Kind::Text | Kind::Path | Kind::Address | Kind::Choice(_) => Value::String(text.to_owned()),
+            Kind::Text | Kind::Secret | Kind::Path | Kind::Address | Kind::Choice(_) => {
+                Value::String(text.to_owned())
+            }
             Kind::Bool => match text {
                 "true" | "1" | "yes" => Value::Boolean(true),
                 "false" | "0" | "no" => Value::Boolean(false),
@@ -266,7 +357,9 @@ impl Key {
     /// Checks a value against the kind.
     pub(crate) fn accept(&self, value: Value) -> Result<Value, String> {
         let wanted = match (self.kind, &value) {
-            (Kind::Text | Kind::Path, Value::String(_)) | (Kind::Bool, Value::Boolean(_)) => None,
+            (Kind::Text | Kind::Secret | Kind::Path, Value::String(_)) | (Kind::Bool, Value::Boolean(_)) => {
+                None
+            }
             (Kind::Address, Value::String(text)) => match text.parse::<std::net::SocketAddr>() {
                 Ok(_) => None,
                 Err(_) => Some("an IP address and a port, as 127.0.0.1:9696 or [::1]:9696".to_owned()),
@@ -274,7 +367,9 @@ impl Key {
             (Kind::Integer(from, to), Value::Integer(number)) if (from..=to).contains(number) => None,
             (Kind::List, Value::Array(items)) if items.iter().all(Value::is_str) => None,
             (Kind::Choice(choices), Value::String(text)) if choices.contains(&text.as_str()) => None,
-            (Kind::Text | Kind::Path | Kind::Address, _) => Some("a text in quotes".to_owned()),
+            (Kind::Text | Kind::Secret | Kind::Path | Kind::Address, _) => {
+                Some("a text in quotes".to_owned())
+            }
             (Kind::Bool, _) => Some("true or false".to_owned()),
             (Kind::Integer(from, to), _) => Some(format!("a whole number from {from} to {to}")),
             (Kind::List, _) => Some("a list of texts".to_owned()),
@@ -282,6 +377,8 @@ impl Key {
         };
         match wanted {
             None => Ok(value),
+            // A password that is written without quotes is one all the same.
+            Some(wanted) if self.kind == Kind::Secret => Err(format!("it is not {wanted}")),
             Some(wanted) => Err(format!("{value} is not {wanted}")),
         }
     }

@@ -337,7 +337,7 @@ mod tests {
             "listen: \"localhost\" is not an IP address and a port",
             "database.units: 0 is not a whole number from 1 to 1024",
             "plugins.service: \"x\" is not a list of texts",
-            "auth.mode: \"x\" is not one of none, http_basic",
+            "auth.mode: \"x\" is not one of none, http_basic, keystone",
             "log.format: \"xml\" is not one of auto, human, json",
             "'many' is not a whole number",
         ] {

@@ -1,6 +1,6 @@
 //! What `hadron config show` prints.
 
-use super::keys::{self, Key};
+use super::keys::{self, Key, Kind};
 use super::layers::{Layers, Setting};
 use serde_json::json;
 use std::fmt::Write;
@@ -69,9 +69,12 @@ fn shown(key: &Key, value: &Value) -> String {
     masked(key, value).to_string()
 }
 
-/// Without a database's password.
+/// Without passwords.
 fn masked(key: &Key, value: &Value) -> Value {
     match value {
+        Value::String(secret) if key.kind == Kind::Secret && !secret.is_empty() => {
+            Value::String("***".to_owned())
+        }
         Value::String(url) if key.name == "database.url" => Value::String(without_password(url)),
         value => value.clone(),
     }

@@ -30,6 +30,7 @@ fn text(
     let auth = match config.auth.mode {
         AuthMode::None => "no authentication",
         AuthMode::HttpBasic => "HTTP basic authentication",
+        AuthMode::Keystone => "Keystone",
     };
     let version = env!("CARGO_PKG_VERSION");
     let _ = writeln!(text, "Hadron {version} listens on {url} ({auth}, {})", config.shown_database());
@@ -42,12 +43,16 @@ fn text(
     }
     let _ = writeln!(text, "Ready after {} ms. Try next:", starting.as_millis());
     let (client, curl) = match config.auth.mode {
-        AuthMode::None => ("--os-auth-type none", "curl"),
+        AuthMode::None => (format!("openstack --os-auth-type none --os-endpoint {url}"), "curl"),
         AuthMode::HttpBasic => {
-            ("--os-auth-type http_basic --os-username USER --os-password PASSWORD", "curl -u USER")
+            let login = "--os-auth-type http_basic --os-username USER --os-password PASSWORD";
+            (format!("openstack {login} --os-endpoint {url}"), "curl -u USER")
+        }
+        AuthMode::Keystone => {
+            (format!("openstack --os-network-endpoint-override {url}"), "curl -H \"X-Auth-Token: $OS_TOKEN\"")
         }
     };
-    let _ = writeln!(text, "  openstack {client} --os-endpoint {url} network create demo");
+    let _ = writeln!(text, "  {client} network create demo");
     let _ = writeln!(text, "  {curl} {url}/v2.0/networks");
     let folder = &config.data_folder;
     // As it was started, so that the line works where it is not on PATH.

@@ -1,0 +1,10 @@
+//! The server between the real services and clients of OpenStack.
+//!
+//! `keystone` starts a real Keystone, `identity` asks it for users, projects
+//! and tokens, `cloud` puts both and a server together.
+#![forbid(unsafe_code)]
+
+pub mod cloud;
+pub mod environment;
+pub mod identity;
+pub mod keystone;
