@@ -3,7 +3,8 @@
 use hadron_sdk::Manifest;
 use hadron_sdk::manifest::{
     Action, ApiExtension, Attribute, Collection, ConfigKey, Derived, DerivedFrom, Extends, Key, Moment,
-    OnDelete, Parent, Reference, Requests, ResourceRequest, Subscription, Tick, Validator, Verb,
+    OnDelete, Parent, Quota, Reference, Requests, ResourceRequest, Standard, Subscription, Tags, Tick,
+    Validator, Verb,
 };
 use hadron_sdk::serde_json::{Value, json};
 
@@ -109,6 +110,11 @@ fn gadgets() -> Collection {
         }],
         computed: vec![shown("weight", whole)],
         actions: vec![Action { name: "polish".into(), writes: true }],
+        // Description, tags, times and revisions come by themselves; tags are
+        // taken in a create request too.
+        standard: Standard { tags: Tags::AtCreation, ..Standard::default() },
+        // So many for each project, unless the operator says otherwise.
+        quota: Some(Quota { default: 100 }),
         ..Collection::default()
     }
 }

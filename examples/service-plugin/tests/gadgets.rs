@@ -303,3 +303,39 @@ async fn the_openstack_sdk_speaks_to_resources_it_has_never_heard_of() -> Result
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
+
+/// What the host gives every resource: nothing of it is in the plugin's code.
+#[tokio::test]
+async fn gadgets_have_descriptions_tags_and_quotas_as_any_resource() -> Result {
+    let (server, network) = with_plugin(&[]).await?;
+    let born = json!({"network_id": network, "name": "one", "description": "first", "tags": ["new"]});
+    let one = gadget(&server, born).await?;
+    assert_eq!((&one["description"], &one["tags"]), (&json!("first"), &json!(["new"])));
+    let path = format!("/v2.0/gadgets/{}", id(&one));
+    let changed = json!({"gadget": {"description": "second"}});
+    let changed = server.client().put(&path, &changed).await?.expect(200)?;
+    assert_eq!(changed["gadget"]["description"], "second");
+    assert!(changed["gadget"]["revision_number"].as_i64() > one["revision_number"].as_i64());
+    server.client().put(&format!("{path}/tags/spare"), &Value::Null).await?.expect(201)?;
+    gadget(&server, json!({"network_id": network, "name": "two"})).await?;
+    for (filter, found) in
+        [("tags=new,spare", 1), ("not-tags-any=new", 1), ("description=second", 1), ("description=", 1)]
+    {
+        let rows = server.get(&format!("/v2.0/gadgets?{filter}&fields=name")).await?.expect(200)?;
+        assert_eq!(rows["gadgets"].as_array().map(Vec::len), Some(found), "{filter}: {rows}");
+    }
+
+    let project = one["project_id"].as_str().unwrap();
+    let limits = format!("/v2.0/quotas/{project}");
+    let limit = |most: i64| json!({"quota": {"gadget": most}});
+    let below = server.client().put(&limits, &limit(1)).await?.expect_error(400)?;
+    assert_eq!(below.1, "Quota limit 1 for gadget must be greater than or equal to already used 2");
+    server.client().put(&limits, &limit(2)).await?.expect(200)?;
+    let third = json!({"gadget": {"network_id": network}});
+    assert_eq!(server.post("/v2.0/gadgets", &third).await?.expect_error(409)?.0, "OverQuota");
+    // A network takes its gadgets along, and they count no more.
+    server.client().delete(&format!("/v2.0/networks/{network}")).await?.expect(204)?;
+    let details = server.get(&format!("{limits}/details")).await?.expect(200)?;
+    assert_eq!(details["quota"]["gadget"], json!({"limit": 2, "used": 0, "reserved": 0}));
+    Ok(())
+}

@@ -5,7 +5,7 @@ use crate::policy::{Parents, Residual, Target, Unread, Wanted, Whole};
 use crate::source::Source;
 use crate::tables::{Resource, Tables};
 use crate::view::Mask;
-use hadron_manifest::{Attribute, Verb};
+use hadron_manifest::{Attribute, TAGS, Verb};
 use hadron_runtime::{Caller, Guard, Hold, Refusal, Status};
 use hadron_store::{Predicate, Row, View};
 use serde_json::{Map, Value};
@@ -70,6 +70,9 @@ impl Access {
             match self.reduce(rule, &Unread(resource)).known() {
                 Some(true) => {}
                 Some(false) => mask.hidden.push(name.clone()),
+                // Whoever sees the row sees its tags, unless the rule says no
+                // whatever the row is.
+                None if resource.tags && name == TAGS => {}
                 None => mask.conditional.push((name.clone(), rule.clone())),
             }
         }

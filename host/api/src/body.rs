@@ -112,12 +112,14 @@ pub(crate) async fn read(body: Body) -> Result<Bytes, Refusal> {
 pub(crate) fn documents(bytes: &[u8], resource: &Resource) -> Result<Bodies, Refusal> {
     let mut body = object(bytes)?;
     match body.remove(&resource.name) {
-        None => Ok(Bodies { documents: vec![single(body, resource)?], bulk: false }),
+        None => Ok(Bodies { documents: vec![single(body, &resource.member)?], bulk: false }),
         Some(Value::Array(items)) if !items.is_empty() => {
             let documents = items
                 .into_iter()
                 .map(|item| match item {
-                    Value::Object(item) if item.contains_key(&resource.member) => single(item, resource),
+                    Value::Object(item) if item.contains_key(&resource.member) => {
+                        single(item, &resource.member)
+                    }
                     Value::Object(item) => Ok(item),
                     _ => Err(holds_invalid(&resource.member)),
                 })
@@ -131,7 +133,12 @@ pub(crate) fn documents(bytes: &[u8], resource: &Resource) -> Result<Bodies, Ref
 
 /// The document of `{"gadget": {…}}`.
 pub(crate) fn document(bytes: &[u8], resource: &Resource) -> Result<Map<String, Value>, Refusal> {
-    single(object(bytes)?, resource)
+    member(bytes, &resource.member)
+}
+
+/// The object of that name in the body.
+pub(crate) fn member(bytes: &[u8], name: &str) -> Result<Map<String, Value>, Refusal> {
+    single(object(bytes)?, name)
 }
 
 /// Any JSON; an empty body is an empty object.
@@ -157,13 +164,11 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, Refusal> {
     }
 }
 
-fn single(mut body: Map<String, Value>, resource: &Resource) -> Result<Map<String, Value>, Refusal> {
-    match body.remove(&resource.member) {
+fn single(mut body: Map<String, Value>, name: &str) -> Result<Map<String, Value>, Refusal> {
+    match body.remove(name) {
         Some(Value::Object(document)) => Ok(document),
-        None | Some(Value::Null) => {
-            Err(bad_request(format!("Unable to find '{}' in request body", resource.member)))
-        }
-        Some(_) => Err(holds_invalid(&resource.member)),
+        None | Some(Value::Null) => Err(bad_request(format!("Unable to find '{name}' in request body"))),
+        Some(_) => Err(holds_invalid(name)),
     }
 }
 

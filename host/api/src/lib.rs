@@ -15,12 +15,14 @@ mod documents;
 mod error;
 mod etag;
 mod examine;
+mod extensions;
 mod links;
 mod listing;
 mod openapi;
 mod operation;
 mod policy;
 mod python;
+mod quotas;
 mod rate;
 mod resources;
 mod routes;
@@ -29,6 +31,7 @@ mod source;
 mod splice;
 mod stream;
 mod tables;
+mod tags;
 mod terms;
 mod validate;
 mod view;
@@ -267,6 +270,13 @@ impl Api {
             (Meaning::Extensions, Method::GET) => Ok(documents::extensions(&tables)),
             (Meaning::Extension(alias), Method::GET) => Ok(documents::extension(&tables, &alias)),
             (Meaning::Batch, Method::POST) => asked.batch(self.0.batch).await,
+            (Meaning::Quotas, Method::GET) => asked.quotas().await,
+            (Meaning::Quota(project), Method::GET) => asked.quota(&project).await,
+            (Meaning::Quota(project), Method::PUT) => asked.set_quota(&project).await,
+            (Meaning::Quota(project), Method::DELETE) => asked.delete_quota(&project).await,
+            (Meaning::DefaultQuota(project), Method::GET) => asked.default_quota(&project).await,
+            (Meaning::QuotaDetails(project), Method::GET) => asked.quota_details(&project).await,
+            (Meaning::OwnProject(word), Method::GET) => asked.own_project(&word).await,
             (Meaning::Collection(place), Method::GET) => asked.list(place).await,
             (Meaning::Collection(place), Method::POST) => asked.create(place).await,
             // Neutron looks for a row whose id was not given.
@@ -284,6 +294,13 @@ impl Api {
                 }
                 asked.act(place, id, action, writes).await
             }
+            (Meaning::Tags(place, id), Method::GET) => asked.tags(place, &id).await,
+            (Meaning::Tags(place, id), Method::PUT) => asked.replace_tags(place, id).await,
+            (Meaning::Tags(place, id), Method::POST) => asked.add_tags(place, id).await,
+            (Meaning::Tags(place, id), Method::DELETE) => asked.remove_tags(place, id).await,
+            (Meaning::Tag(place, id, tag), Method::GET) => asked.has_tag(place, &id, &tag).await,
+            (Meaning::Tag(place, id, tag), Method::PUT) => asked.add_tag(place, id, tag).await,
+            (Meaning::Tag(place, id, tag), Method::DELETE) => asked.remove_tag(place, id, tag).await,
             _ => Err(error::method_not_allowed()),
         }
     }

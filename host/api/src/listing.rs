@@ -5,7 +5,7 @@ use crate::python;
 use crate::tables::Resource;
 use crate::validate::{self, Fault};
 use crate::view::Mask;
-use hadron_manifest::{Attribute, Column, ListTable, Validator};
+use hadron_manifest::{Attribute, Column, ListTable, TAGS, Validator};
 use hadron_runtime::{Refusal, Status};
 use hadron_store::{Direction, Predicate};
 use serde_json::Value;
@@ -128,7 +128,8 @@ pub(crate) fn sortable<'a>(resource: &'a Resource, mask: &Mask, key: &str) -> Op
 /// The attributes that can be asked about by a caller who sees all of them.
 pub(crate) fn filterable(resource: &Resource) -> impl Iterator<Item = (&str, Kind<'_>)> {
     let named = |name| kind(resource, &Mask::default(), name).map(|kind| (name, kind));
-    resource.shown.iter().map(String::as_str).filter_map(named)
+    let tags = TAG_FILTERS.into_iter().filter(|name| *name != TAGS);
+    resource.shown.iter().map(String::as_str).chain(tags).filter_map(named)
 }
 
 fn filters(parameters: &Parameters, resource: &Resource, mask: &Mask) -> Result<Predicate, Refusal> {
@@ -152,6 +153,7 @@ fn filters(parameters: &Parameters, resource: &Resource, mask: &Mask) -> Result<
             Some(Kind::Scalar(a)) => one_of(name, &values, |text| value(&a.validate, text))?,
             Some(Kind::Scalars(item)) => one_of(&format!("{name}.value"), &values, |text| value(item, text))?,
             Some(Kind::Items(members, table)) => items(name, &values, members, table)?,
+            Some(Kind::Tags { all, none }) => tags(&values, all, none),
         });
     }
     Ok(Predicate::All(all))
@@ -167,11 +169,49 @@ pub(crate) enum Kind<'a> {
     Scalars(&'a Validator),
     /// A list of objects, by members of one of them.
     Items(&'a [Attribute], &'a ListTable),
+    /// By tags: all of them or one, and whether a row must not have them.
+    Tags {
+        /// Whether all are meant.
+        all: bool,
+        /// Whether a row must not have them.
+        none: bool,
+    },
+}
+
+/// Neutron's four ways to ask for tags.
+const TAG_FILTERS: [&str; 4] = [TAGS, "tags-any", "not-tags", "not-tags-any"];
+
+/// What each of them asks.
+fn by_tags(name: &str) -> Option<Kind<'static>> {
+    Some(match name {
+        "tags" => Kind::Tags { all: true, none: false },
+        "tags-any" => Kind::Tags { all: false, none: false },
+        "not-tags" => Kind::Tags { all: true, none: true },
+        "not-tags-any" => Kind::Tags { all: false, none: true },
+        _ => return None,
+    })
+}
+
+/// Several tags are separated by commas, or the filter is repeated.
+fn tags(values: &[&str], all: bool, none: bool) -> Predicate {
+    let column = || format!("{TAGS}.value");
+    let tags: Vec<Value> = values.iter().flat_map(|text| text.split(',')).map(Value::from).collect();
+    let fits = match all {
+        true => Predicate::All(tags.into_iter().map(|tag| Predicate::In(column(), vec![tag])).collect()),
+        false => Predicate::In(column(), tags),
+    };
+    if none { Predicate::Not(Box::new(fits)) } else { fits }
 }
 
 fn kind<'a>(resource: &'a Resource, mask: &Mask, name: &str) -> Option<Kind<'a>> {
     if ["id", "project_id", "tenant_id", "revision_number"].contains(&name) && !mask.hides(name) {
         return resource.column(name).map(|(column, kind)| Kind::Standard(column, kind));
+    }
+    if resource.tags
+        && !mask.hides(TAGS)
+        && let Some(kind) = by_tags(name)
+    {
+        return Some(kind);
     }
     let attribute = resource.attribute(name).filter(|a| a.filter && !a.hidden && !mask.hides(name))?;
     match (&attribute.validate, &attribute.list) {
@@ -343,6 +383,25 @@ mod tests {
             assert_eq!(message(query), "The query string contains invalid data", "{query}");
         }
         assert_eq!(predicate("name=%C3%A4+%zz%"), is_in("name", json!(["ä %zz%"])));
+    }
+
+    #[test]
+    fn tags_are_asked_for_in_four_ways() {
+        let tag = |tags: Value| is_in("tags.value", tags);
+        let both = Predicate::All(vec![tag(json!(["a"])), tag(json!(["b"]))]);
+        assert_eq!(predicate("tags=a,b"), both);
+        assert_eq!(predicate("tags=a&tags=b"), both);
+        assert_eq!(predicate("tags-any=a,b"), tag(json!(["a", "b"])));
+        assert_eq!(predicate("not-tags=a,b"), Predicate::Not(Box::new(both)));
+        assert_eq!(predicate("not-tags-any=a"), Predicate::Not(Box::new(tag(json!(["a"])))));
+        let tables = tables();
+        let ask = |path: &str, mask: &Mask| {
+            read(&parameters("tags-any=a").unwrap(), tables.at(path).unwrap(), mask).map_err(|r| r.message)
+        };
+        let unseen = Mask { hidden: vec!["tags".into()], conditional: Vec::new() };
+        assert!(ask("gadgets", &Mask::default()).is_ok());
+        assert!(ask("gadgets", &unseen).is_err());
+        assert!(ask("store/shelves", &Mask::default()).is_err());
     }
 
     #[test]

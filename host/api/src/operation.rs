@@ -6,6 +6,7 @@ use crate::etag;
 use crate::routes::Place;
 use crate::source::Source;
 use crate::tables::{Resource, Tables};
+use crate::tags::Tagging;
 use crate::view::{Mask, Viewer};
 use axum::http::{HeaderMap, StatusCode, header};
 use hadron_runtime::{Refusal, Status, Work};
@@ -47,6 +48,13 @@ pub(crate) enum Deed {
         id: String,
         /// As of an update.
         seen: Seen,
+    },
+    /// Change a row's tags.
+    Tag {
+        /// Of which row.
+        id: String,
+        /// How.
+        tagging: Tagging,
     },
     /// Do an action.
     Act {
@@ -99,6 +107,7 @@ impl Operation {
                 work.delete(&resource.id.0, id, &guard).await?;
                 Ok(answer(StatusCode::NO_CONTENT, String::new()))
             }
+            Deed::Tag { id, tagging } => tagging.run(access, work, &self.place, id).await,
             Deed::Act { id, action, writes, given, seen } => {
                 self.check_seen(access, work, id, seen).await?;
                 let rule = action_rule(&access.tables, resource, action, *writes);
@@ -126,7 +135,8 @@ impl Operation {
     }
 }
 
-fn answer(status: StatusCode, body: String) -> Answer {
+/// The answer of an operation; without a body where there is nothing to show.
+pub(crate) fn answer(status: StatusCode, body: String) -> Answer {
     Answer { status: status.as_u16(), body }
 }
 

@@ -14,7 +14,7 @@ use crate::terms::{self, Fingerprint};
 use crate::validate;
 use crate::view::Viewer;
 use axum::body::Body;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use hadron_runtime::{Answered, Refusal, Runtime, Terms};
@@ -40,7 +40,8 @@ pub(crate) struct Asked {
     pub(crate) fingerprint: Fingerprint,
 }
 
-type Answer = Result<Response, Refusal>;
+/// What a request comes to.
+pub(crate) type Answer = Result<Response, Refusal>;
 
 impl Asked {
     /// `GET /v2.0/gadgets`.
@@ -151,18 +152,20 @@ impl Asked {
         }
     }
 
-    fn terms(&self) -> Result<Terms, Refusal> {
+    /// How the request is to be done.
+    pub(crate) fn terms(&self) -> Result<Terms, Refusal> {
         terms::of(&self.query, &self.headers, &self.access.caller, self.fingerprint.clone())
     }
 
-    async fn read(&mut self) -> Result<Bytes, Refusal> {
+    /// The body, which is part of what the request asks for.
+    pub(crate) async fn read(&mut self) -> Result<Bytes, Refusal> {
         let bytes = body::read(std::mem::take(&mut self.body)).await?;
         self.fingerprint.body(&bytes);
         Ok(bytes)
     }
 
     /// Does one thing that changes something, on the terms of the request.
-    async fn write(self, operation: Operation) -> Answer {
+    pub(crate) async fn write(self, operation: Operation) -> Answer {
         let terms = self.terms()?;
         let dry_run = terms.dry_run;
         let answered = self.run(operation, terms).await?;
@@ -178,6 +181,13 @@ impl Asked {
             })
             .await
     }
+}
+
+/// Done, and nothing to show for it.
+pub(crate) fn no_content() -> Response {
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer
 }
 
 /// All of them, without those that say nothing.

@@ -1,10 +1,11 @@
 //! What a path means.
 //!
 //! `/v2.0/{collection}`, `/v2.0/{collection}/{id}`, the same for child
-//! collections below an id, and actions as the last part. A trailing slash and
+//! collections below an id, tags, and actions as the last part. A trailing slash and
 //! a `.json` at the end change nothing, as in Neutron.
 
 use crate::tables::{Resource, Tables};
+use hadron_manifest::TAGS;
 use std::sync::Arc;
 
 /// What a path below `/v2.0` means.
@@ -18,10 +19,24 @@ pub(crate) enum Meaning {
     Extension(String),
     /// `/v2.0/batch`.
     Batch,
+    /// `/v2.0/quotas`.
+    Quotas,
+    /// A project's limits.
+    Quota(String),
+    /// Those of a project that has none of its own.
+    DefaultQuota(String),
+    /// A project's limits, and what it uses.
+    QuotaDetails(String),
+    /// `/v2.0/quotas/project`, and its older name.
+    OwnProject(String),
     /// All rows of a place.
     Collection(Place),
     /// One row.
     Item(Place, String),
+    /// The tags of a row.
+    Tags(Place, String),
+    /// One of them.
+    Tag(Place, String, String),
     /// Something a row can be told.
     Action(Place, String, String),
 }
@@ -48,6 +63,7 @@ pub(crate) fn meaning(tables: &Tables, path: &str) -> Option<Meaning> {
         [one] if one == "extensions" => return Some(Meaning::Extensions),
         [one] if one == "batch" => return Some(Meaning::Batch),
         [one, alias] if one == "extensions" => return Some(Meaning::Extension(alias.clone())),
+        [one, rest @ ..] if one == "quotas" => return quotas(rest),
         _ => {}
     }
     let (resource, below) = top(tables, &parts)?;
@@ -61,7 +77,18 @@ pub(crate) fn all<'a>(tables: &'a Tables, word: impl Fn(&'a Resource) -> &'a str
         ("/v2.0/".to_owned(), Meaning::Index),
         ("/v2.0/extensions".to_owned(), Meaning::Extensions),
         ("/v2.0/extensions/{alias}".to_owned(), Meaning::Extension("{alias}".to_owned())),
+        ("/v2.0/quotas".to_owned(), Meaning::Quotas),
+        ("/v2.0/quotas/tenant".to_owned(), Meaning::OwnProject("tenant".to_owned())),
+        ("/v2.0/quotas/project".to_owned(), Meaning::OwnProject("project".to_owned())),
     ];
+    let project = || "{project}".to_owned();
+    for (last, meaning) in [
+        ("", Meaning::Quota(project())),
+        ("/default", Meaning::DefaultQuota(project())),
+        ("/details", Meaning::QuotaDetails(project())),
+    ] {
+        paths.push((format!("/v2.0/quotas/{{project}}{last}"), meaning));
+    }
     for resource in tables.all() {
         let (mut parts, mut above) = (vec![resource.path.clone()], None);
         let mut below = resource.as_ref();
@@ -81,9 +108,26 @@ pub(crate) fn all<'a>(tables: &'a Tables, word: impl Fn(&'a Resource) -> &'a str
             let meaning = Meaning::Action(place.clone(), id.clone(), action.name.clone());
             paths.push((format!("{item}/{}", action.name), meaning));
         }
+        if resource.tags {
+            let tag = "{tag}".to_owned();
+            paths.push((format!("{item}/{TAGS}"), Meaning::Tags(place.clone(), id.clone())));
+            paths.push((format!("{item}/{TAGS}/{tag}"), Meaning::Tag(place.clone(), id.clone(), tag)));
+        }
         paths.push((item, Meaning::Item(place, id)));
     }
     paths
+}
+
+/// Below `/v2.0/quotas`.
+fn quotas(parts: &[String]) -> Option<Meaning> {
+    match parts {
+        [] => Some(Meaning::Quotas),
+        [word] if word == "tenant" || word == "project" => Some(Meaning::OwnProject(word.clone())),
+        [project] => Some(Meaning::Quota(project.clone())),
+        [project, word] if word == "default" => Some(Meaning::DefaultQuota(project.clone())),
+        [project, word] if word == "details" => Some(Meaning::QuotaDetails(project.clone())),
+        _ => None,
+    }
 }
 
 /// The resource that the first parts name, and the parts after it.
@@ -103,6 +147,13 @@ fn below_place(tables: &Tables, place: Place, parts: &[String]) -> Option<Meanin
         [id, word, rest @ ..] => {
             if let Some(child) = tables.child(&place.resource, word) {
                 return below_place(tables, Place { resource: child.clone(), above: Some(id.clone()) }, rest);
+            }
+            if word == TAGS && place.resource.tags {
+                return match rest {
+                    [] => Some(Meaning::Tags(place, id.clone())),
+                    [tag] => Some(Meaning::Tag(place, id.clone(), tag.clone())),
+                    _ => None,
+                };
             }
             let known = place.resource.actions.iter().any(|a| a.name == *word);
             (known && rest.is_empty()).then(|| Meaning::Action(place, id.clone(), word.clone()))
@@ -150,8 +201,15 @@ mod tests {
             Some(Meaning::Extensions) => "extensions".to_owned(),
             Some(Meaning::Extension(alias)) => format!("extension {alias}"),
             Some(Meaning::Batch) => "batch".to_owned(),
+            Some(Meaning::Quotas) => "quotas".to_owned(),
+            Some(Meaning::Quota(p)) => format!("quota of {p}"),
+            Some(Meaning::DefaultQuota(p)) => format!("default quota of {p}"),
+            Some(Meaning::QuotaDetails(p)) => format!("details of {p}"),
+            Some(Meaning::OwnProject(word)) => format!("own {word}"),
             Some(Meaning::Collection(p)) => format!("all {}", place(&p)),
             Some(Meaning::Item(p, id)) => format!("{id} in {}", place(&p)),
+            Some(Meaning::Tags(p, id)) => format!("tags of {id} in {}", place(&p)),
+            Some(Meaning::Tag(p, id, tag)) => format!("tag {tag} of {id} in {}", place(&p)),
             Some(Meaning::Action(p, id, action)) => format!("{action} {id} in {}", place(&p)),
         }
     }
@@ -177,7 +235,18 @@ mod tests {
             ("/v2.0/gadgets/1/polish", "polish 1 in gadgets"),
             ("/v2.0/gadgets/1/nosuch", "nothing"),
             ("/v2.0/gadgets/1/polish/2", "nothing"),
+            ("/v2.0/gadgets/1/tags", "tags of 1 in gadgets"),
+            ("/v2.0/gadgets/1/tags/a%2Fb", "tag a/b of 1 in gadgets"),
+            ("/v2.0/gadgets/1/tags/a/b", "nothing"),
+            ("/v2.0/store/shelves/3/tags", "nothing"),
+            ("/v2.0/gadgets/1/parts/2/tags/a", "tag a of 2 in parts of 1"),
             ("/v2.0/store/shelves/3", "3 in shelves"),
+            ("/v2.0/quotas", "quotas"),
+            ("/v2.0/quotas/p1", "quota of p1"),
+            ("/v2.0/quotas/p1/default", "default quota of p1"),
+            ("/v2.0/quotas/p1/details.json", "details of p1"),
+            ("/v2.0/quotas/tenant", "own tenant"),
+            ("/v2.0/quotas/p1/nosuch", "nothing"),
             ("/v2.0/store", "nothing"),
             ("/v2.0/parts", "nothing"),
         ] {

@@ -4,13 +4,14 @@
 //! its end, so a plugin that is added or removed meanwhile changes nothing
 //! half-way.
 
+use crate::extensions;
 use crate::openapi::Served;
 use crate::policy::{Complaints, Policy};
 use crate::rule_file::Overrides;
-use hadron_manifest::{Action, Attribute, Collection, Column, Derived, Manifest, Parent, Validator};
+use hadron_manifest::{Action, Attribute, Collection, Column, Derived, Manifest, Parent, TAGS, Validator};
 use hadron_runtime::{PluginSet, Refusal, Status};
 use hadron_store::CollectionId;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
@@ -43,6 +44,9 @@ pub(crate) struct Tables {
     pub(crate) extensions: BTreeMap<String, Value>,
     /// The description of all this, once it was asked for.
     pub(crate) described: OnceLock<Served>,
+    /// What a project's use of can be limited, with the limits that the
+    /// manifests declare.
+    pub(crate) quotas: BTreeMap<String, i64>,
 }
 
 /// A kind of resource as the API sees it: its owner's declaration and what
@@ -76,6 +80,8 @@ pub(crate) struct Resource {
     pub(crate) guarded: Vec<(String, String)>,
     /// Attributes that hold ids.
     pub(crate) references: Vec<ReferenceTo>,
+    /// Whether the host keeps tags of its rows.
+    pub(crate) tags: bool,
     /// What it can be told to do.
     pub(crate) actions: Vec<Action>,
     /// Class name of the error for an unknown id, and what it says.
@@ -149,8 +155,9 @@ impl Tables {
             resources: Vec::new(),
             by_path: HashMap::new(),
             children: HashMap::new(),
-            extensions: extensions(manifests),
             described: OnceLock::new(),
+            extensions: BTreeMap::new(),
+            quotas: quotas(manifests),
         };
         let mut waiting: Vec<(&Manifest, &Collection)> = manifests
             .iter()
@@ -169,6 +176,7 @@ impl Tables {
                 break;
             }
         }
+        tables.extensions = extensions::all(manifests, &tables.resources);
         (tables, complaints)
     }
 
@@ -245,21 +253,10 @@ fn join(prefix: &str, path: &str) -> String {
     if prefix.is_empty() { path.to_owned() } else { format!("{prefix}/{path}") }
 }
 
-fn extensions(manifests: &[&Manifest]) -> BTreeMap<String, Value> {
-    let all = manifests.iter().flat_map(|m| &m.extensions);
-    let mut out = BTreeMap::new();
-    for extension in all {
-        out.entry(extension.alias.clone()).or_insert_with(|| {
-            json!({
-                "name": extension.name,
-                "alias": extension.alias,
-                "description": extension.description,
-                "updated": extension.updated,
-                "links": [],
-            })
-        });
-    }
-    out
+fn quotas(manifests: &[&Manifest]) -> BTreeMap<String, i64> {
+    let collections = manifests.iter().flat_map(|m| &m.collections);
+    let named = collections.filter_map(|c| Some((c.quota_name()?.to_owned(), c.quota?.default)));
+    named.collect()
 }
 
 impl Resource {
@@ -272,7 +269,9 @@ impl Resource {
     ) -> Resource {
         let extenders = manifests.iter().flat_map(|m| &m.extends).filter(|e| e.collection == collection.name);
         let mut attributes: Vec<Attribute> = Vec::new();
-        for attribute in collection.attributes.iter().chain(extenders.flat_map(|e| &e.attributes)) {
+        let kept = collection.kept();
+        let declared = collection.attributes.iter().chain(&kept);
+        for attribute in declared.chain(extenders.flat_map(|e| &e.attributes)) {
             // Two claims of one name are refused at load; should one slip
             // through, the first one counts.
             if !attributes.iter().any(|a| a.name == attribute.name) {
@@ -325,6 +324,7 @@ impl Resource {
             hidden,
             guarded,
             references: references(manifests, owner, collection),
+            tags: kept.iter().any(|a| a.name == TAGS),
             actions: collection.actions.clone(),
             not_found: (collection.not_found_type(), collection.not_found_template()),
             told: OnceLock::new(),
@@ -343,7 +343,7 @@ impl Resource {
             return Some(("project_id", Column::Text));
         }
         if let Some((name, column)) = STANDARD.iter().find(|(n, _)| *n == name) {
-            return Some((name, *column));
+            return self.shown.iter().any(|shown| shown == name).then_some((name, *column));
         }
         let attribute = self.attribute(name)?;
         Some((attribute.name.as_str(), column(attribute)?))
@@ -438,6 +438,7 @@ fn columns(manifests: &[&Manifest], collection: &Collection) -> Vec<(String, Col
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use serde_json::json;
 
     /// Two plugins: one owns gadgets with parts, the other adds to gadgets.
     pub(crate) fn tables() -> Tables {
@@ -470,6 +471,8 @@ pub(crate) mod tests {
                  "derived": [{"name": "parts", "from": {"referring": {"collection": "parts", "attribute": "gadget_id"}}}],
                  "actions": [{"name": "polish", "writes": true}, {"name": "weigh"}]},
                 {"name": "shelves", "member": "shelf", "path_prefix": "store",
+                 "standard": {"description": false, "tags": "none"},
+                 "without": ["created_at", "updated_at", "revision_number"],
                  "attributes": [{"name": "name", "validate": {"type": "string"}, "post": true},
                                 {"name": "floor", "validate": {"type": "string"}, "post": true}]}],
             "extensions": [{"name": "Polish", "alias": "polish", "description": "d", "updated": "2026-01-01T00:00:00-00:00"}],
@@ -524,6 +527,19 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn standard_attributes_are_there_unless_the_manifest_does_without() {
+        let tables = tables();
+        let shows = |path: &str, name: &str| tables.at(path).unwrap().shown.iter().any(|n| n == name);
+        for name in ["description", "tags", "created_at", "updated_at", "revision_number"] {
+            assert!(shows("gadgets", name) && !shows("store/shelves", name), "{name}");
+        }
+        let shelves = tables.at("store/shelves").unwrap();
+        assert_eq!(shelves.hidden, ["created_at", "updated_at", "revision_number"]);
+        assert_eq!(shelves.column("revision_number"), None);
+        assert!(shelves.column("project_id").is_some() && !shelves.tags);
+    }
+
+    #[test]
     fn attributes_of_extenders_are_among_the_resources_own() {
         let tables = tables();
         let gadgets = tables.at("gadgets").unwrap();
@@ -532,6 +548,7 @@ pub(crate) mod tests {
         assert_eq!(gadgets.hidden, ["notes"]);
         assert_eq!(gadgets.column("tenant_id"), Some(("project_id", Column::Text)));
         assert_eq!(gadgets.column("places"), None);
+        assert_eq!(gadgets.column("tags"), None);
         assert_eq!(gadgets.no_such_row("x").message, "Gadget x could not be found.");
         assert_eq!(gadgets.no_such_row("x").kind, "GadgetNotFound");
     }

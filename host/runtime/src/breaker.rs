@@ -59,6 +59,7 @@ mod tests {
             memory_mib: 1,
             cache: std::path::PathBuf::new(),
             breaker: (failures, pause),
+            quotas: crate::DefaultQuotas::default(),
         }
     }
 

@@ -129,6 +129,24 @@ pub struct Settings {
     /// Failures in a row after which a driver is taken out of rotation, and
     /// for how long.
     pub breaker: (u32, Duration),
+    /// Limits of projects that have none of their own.
+    pub quotas: DefaultQuotas,
+}
+
+/// What the operator says about limits of projects that have none of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DefaultQuotas {
+    /// By a quota's name; -1 for none.
+    pub named: BTreeMap<String, i64>,
+    /// Of all others, instead of what manifests declare.
+    pub others: Option<i64>,
+}
+
+impl DefaultQuotas {
+    /// The limit of this name, where a manifest declares that one.
+    pub fn of(&self, name: &str, declared: i64) -> i64 {
+        self.named.get(name).copied().or(self.others).unwrap_or(declared)
+    }
 }
 
 /// A plugin as the configuration names it.
@@ -260,6 +278,12 @@ impl Runtime {
         self.core.set.load_full()
     }
 
+    /// What the operator says about limits of projects that have none of their
+    /// own.
+    pub fn default_quotas(&self) -> &DefaultQuotas {
+        &self.core.settings.quotas
+    }
+
     /// The store, for reads.
     pub fn store(&self) -> &Store {
         &self.core.store
@@ -370,3 +394,7 @@ pub struct AddOptions {
 /// Asked inside the unit about the row as it is; `None` when it is not there.
 /// May be asked again when the unit is run again.
 pub type Guard = Arc<dyn Fn(Option<&hadron_store::Row>) -> Result<(), Refusal> + Send + Sync>;
+
+/// Makes new tags of those that a row has. May be asked again when the unit is
+/// run again.
+pub type Retag = Arc<dyn Fn(Vec<String>) -> Result<Vec<String>, Refusal> + Send + Sync>;

@@ -6,10 +6,11 @@ use crate::bindings::{exported, types};
 use crate::convert::{self, context};
 use crate::plugins::Plugin;
 use crate::unit::{Failure, Unit};
-use crate::{Guard, Refusal, Status, sharing};
-use hadron_manifest::{Collection, Moment};
-use hadron_store::{CollectionId, Predicate, Query, Row, StoreError, View};
+use crate::{Guard, Refusal, Retag, Status, sharing};
+use hadron_manifest::{Attribute, Collection, Moment, TAGS};
+use hadron_store::{CollectionId, KEPT_BY_HOST, Predicate, Query, Row, StoreError, View};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 type Document = Map<String, Value>;
@@ -67,21 +68,18 @@ async fn tell(
     Ok(())
 }
 
-/// Takes the attributes of extenders out of a request.
-fn split(unit: &Unit, collection: &str, body: &mut Document) -> Vec<(String, Document)> {
-    unit.set
-        .extenders(collection)
-        .map(|(plugin, extends)| {
-            let values = extends
-                .attributes
-                .iter()
-                .filter_map(|attribute| {
-                    body.shift_remove(&attribute.name).map(|value| (attribute.name.clone(), value))
-                })
-                .collect();
-            (plugin.to_owned(), values)
-        })
-        .collect()
+/// Takes the attributes that the host keeps, and those of extenders, out of a
+/// request.
+fn split(unit: &Unit, collection: &Collection, body: &mut Document) -> Vec<(String, Document)> {
+    let mut values = |attributes: &[Attribute]| -> Document {
+        let given =
+            attributes.iter().filter_map(|a| body.shift_remove(&a.name).map(|value| (a.name.clone(), value)));
+        given.collect()
+    };
+    let kept = (KEPT_BY_HOST.to_owned(), values(&collection.kept()));
+    let extenders = unit.set.extenders(&collection.name);
+    let theirs = extenders.map(|(plugin, extends)| (plugin.to_owned(), values(&extends.attributes)));
+    std::iter::once(kept).chain(theirs).filter(|(_, values)| !values.is_empty()).collect()
 }
 
 fn fill_defaults(unit: &Unit, collection: &Collection, body: &mut Document) {
@@ -93,6 +91,29 @@ fn fill_defaults(unit: &Unit, collection: &Collection, body: &mut Document) {
             body.insert(attribute.name.clone(), default.clone());
         }
     }
+}
+
+/// Sees to it that projects may have these resources too: of those that a client
+/// asks for, not of those that plugins make besides.
+pub(crate) async fn admit(unit: &Arc<Unit>, id: &CollectionId, bodies: &[Document]) -> Result<(), Failure> {
+    let (_, collection) = owner(unit, id)?;
+    let (Some(quota), Some(name)) = (collection.quota, collection.quota_name().map(str::to_owned)) else {
+        return Ok(());
+    };
+    let mut wanted: BTreeMap<String, i64> = BTreeMap::new();
+    for body in bodies {
+        let project = body.get("project_id").and_then(Value::as_str).unwrap_or(&unit.caller.project_id);
+        *wanted.entry(project.to_owned()).or_default() += 1;
+    }
+    let default = unit.core.settings.quotas.of(&name, quota.default);
+    for (project, rows) in wanted {
+        let name = name.clone();
+        unit.store::<_, StoreError>(move |t| {
+            Box::pin(async move { t.admit(&project, &name, rows, default).await })
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 /// Creates resources: all or none.
@@ -111,7 +132,7 @@ pub(crate) async fn create(
             Some(given) => given.to_owned(),
             None => unit.uuid(),
         };
-        let values = split(unit, &id.name, &mut body);
+        let values = split(unit, &collection, &mut body);
         unit.request((id.clone(), row.clone()), values);
         body.insert("id".to_owned(), Value::from(row.as_str()));
         if body.get("project_id").is_none_or(Value::is_null) && !unit.caller.project_id.is_empty() {
@@ -190,11 +211,9 @@ pub(crate) async fn update(
     }
     let wishes = sharing::wishes(&collection, row, current.project_id.as_deref(), &changes);
     let shares = sharing::differing(unit, wishes).await?;
-    let values = split(unit, &id.name, &mut changes);
+    let values = split(unit, &collection, &mut changes);
     let key = (id.clone(), row.to_owned());
-    if values.iter().any(|(_, values)| !values.is_empty()) {
-        unit.request(key.clone(), values);
-    }
+    unit.request(key.clone(), values);
     let document = current.json();
     let change = Value::Object(changes.clone()).to_string();
     tell(
@@ -255,6 +274,28 @@ pub(crate) async fn delete(
     .await?
     .map_err(|error| Failure::Refused(convert::refusal(error)))?;
     tell(unit, &id.name, Moment::AfterDelete, &documents, &[]).await
+}
+
+/// Changes a row's tags. Nobody is told: they are what people write onto a row,
+/// and say nothing about what it is. The answer of `change` are the new ones.
+pub(crate) async fn retag(
+    unit: &Arc<Unit>,
+    id: &CollectionId,
+    row: &str,
+    guard: &Guard,
+    change: &Retag,
+) -> Result<(), Failure> {
+    let (_, collection) = owner(unit, id)?;
+    let current = guarded(unit, id, &collection, row, guard).await?;
+    let tags = change(current.tags())?;
+    let changes = Document::from_iter([(TAGS.to_owned(), Value::from(tags))]);
+    let (id, row) = (id.clone(), row.to_owned());
+    let kept = vec![(KEPT_BY_HOST.to_owned(), changes)];
+    unit.store::<_, StoreError>(move |t| {
+        Box::pin(async move { t.update(&id, &row, Document::new(), kept).await })
+    })
+    .await?;
+    Ok(())
 }
 
 /// Does an action.
@@ -345,6 +386,10 @@ pub(crate) async fn extend(
     let mut kept: Vec<Vec<(String, Document)>> = rows.iter().map(|_| Vec::new()).collect();
     let requested: Vec<_> =
         rows.iter().map(|(row, _, _)| unit.take_requested(&(id.clone(), row.clone()))).collect();
+    // What the host keeps it takes as it was validated.
+    for (kept, requested) in kept.iter_mut().zip(&requested) {
+        kept.extend(requested.iter().filter(|(plugin, _)| plugin == KEPT_BY_HOST).cloned());
+    }
     let plugins: Vec<Arc<Plugin>> = unit
         .set
         .active()

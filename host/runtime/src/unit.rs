@@ -83,6 +83,11 @@ impl From<StoreError> for Failure {
                 "NotFound",
                 format!("what '{name}' names could not be found"),
             )),
+            StoreError::OverQuota(name) => Failure::Refused(Refusal::new(
+                Status::Conflict,
+                "OverQuota",
+                format!("Quota exceeded for resources: ['{name}']."),
+            )),
             StoreError::InUse(by) => {
                 Failure::Refused(Refusal::new(Status::Conflict, "InUse", format!("it is in use by {by}")))
             }

@@ -4,7 +4,7 @@
 use crate::operations;
 use crate::request::{self, Own};
 use crate::unit::{Failure, Unit};
-use crate::{Caller, Guard, Hold, Refusal, Runtime, Status};
+use crate::{Caller, Guard, Hold, Refusal, Retag, Runtime, Status};
 use futures::future::BoxFuture;
 use hadron_store::{Answer, CollectionId, Earlier, Once, Predicate, Query, Row, View};
 use parking_lot::Mutex;
@@ -76,13 +76,14 @@ impl Work {
         Ok(())
     }
 
-    /// Creates resources. Bodies are validated; attributes of extenders are
-    /// among them. Answers the rows as a show would.
+    /// Creates resources, if their projects' quotas allow it. Bodies are
+    /// validated; attributes of extenders are among them. Answers the rows as a show would.
     pub async fn create(
         &self,
         collection: &CollectionId,
         bodies: Vec<Map<String, Value>>,
     ) -> Result<Vec<Row>, Refusal> {
+        self.told(operations::admit(&self.unit, collection, &bodies).await)?;
         let rows = self.told(operations::create(&self.unit, collection, bodies).await)?;
         let ids = rows.iter().map(|row| row.id.clone()).collect();
         self.notes.lock().created.push(Own { collection: collection.clone(), rows: ids });
@@ -106,6 +107,19 @@ impl Work {
     pub async fn delete(&self, collection: &CollectionId, id: &str, guard: &Guard) -> Result<(), Refusal> {
         self.notes.lock().more = true;
         self.told(operations::delete(&self.unit, collection, &[id.to_owned()], guard).await)
+    }
+
+    /// Changes the tags of one resource: `change` is given those that it has.
+    /// `guard` as in `update`.
+    pub async fn retag(
+        &self,
+        collection: &CollectionId,
+        id: &str,
+        guard: &Guard,
+        change: &Retag,
+    ) -> Result<(), Refusal> {
+        self.notes.lock().more = true;
+        self.told(operations::retag(&self.unit, collection, id, guard, change).await)
     }
 
     /// Does an action; `guard` as in `update`.

@@ -16,7 +16,7 @@ pub(crate) use show::{json, toml};
 use crate::cli::ConfigArgs;
 use crate::exit::{Exit, Failure};
 use hadron_api::KeystoneSettings;
-use hadron_runtime::PluginConfig;
+use hadron_runtime::{DefaultQuotas, PluginConfig};
 use secrecy::SecretString;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -40,6 +40,7 @@ pub(crate) struct Config {
     pub(crate) plugins: Plugins,
     pub(crate) runtime: Limits,
     pub(crate) api: ApiLimits,
+    pub(crate) quota: Quota,
     pub(crate) log: Log,
     /// By the names that the lists of `plugins` use.
     #[serde(default)]
@@ -125,6 +126,30 @@ pub(crate) struct ApiLimits {
     pub(crate) unlimited_roles: Vec<String>,
     pub(crate) keep_answers_s: u64,
     pub(crate) batch_operations: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Quota {
+    pub(crate) limits: Vec<String>,
+}
+
+impl Quota {
+    /// The limits by name; what is wrong with the first that cannot be read.
+    fn defaults(&self) -> Result<DefaultQuotas, String> {
+        let mut defaults = DefaultQuotas::default();
+        for text in &self.limits {
+            let pair = text.split_once('=').map(|(name, limit)| (name.trim(), limit.trim().parse::<i64>()));
+            match pair {
+                Some(("*", Ok(limit @ -1..))) => defaults.others = Some(limit),
+                Some((name, Ok(limit @ -1..))) if !name.is_empty() => {
+                    defaults.named.insert(name.to_owned(), limit);
+                }
+                _ => return Err(format!("quota.limits: '{text}' is not of the form network=100 or *=-1")),
+            }
+        }
+        Ok(defaults)
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -264,6 +289,8 @@ impl Config {
             memory_mib: limits.memory_mib,
             cache: self.data_folder.join("cache"),
             breaker: (limits.breaker_failures, Duration::from_millis(limits.breaker_pause_ms)),
+            // Checked when the configuration was read.
+            quotas: self.quota.defaults().unwrap_or_default(),
         }
     }
 

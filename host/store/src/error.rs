@@ -21,6 +21,9 @@ pub enum StoreError {
     /// Rows of this collection refer to the row.
     #[error("rows of '{0}' refer to it")]
     InUse(String),
+    /// A project has as many rows as it may have: the quota's name.
+    #[error("the quota of '{0}' is exceeded")]
+    OverQuota(String),
     /// A document or query does not fit the manifest.
     #[error("{0}")]
     Invalid(String),

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | which table a manifest becomes | `schema`, `migrate` |
 //! | SQL | `sql`, nowhere else |
-//! | what a unit of work may do | `transaction`, `pools` |
+//! | what a unit of work may do | `transaction`, `pools`, `quotas` |
 //! | who holds which connection | `database`, `pool`, `writer` |
 //! | what leaves the process after a commit | `journal` |
 #![forbid(unsafe_code)]
@@ -23,6 +23,7 @@ mod migrate;
 mod pool;
 mod pools;
 mod query;
+mod quotas;
 mod row;
 mod rows;
 mod schema;
@@ -37,7 +38,9 @@ pub use components::{Components, Installed};
 pub use error::{PoolError, StoreError};
 pub use journal::{Entry, EntryFilter, EntryState, Journal, NewEntry};
 pub use query::{Direction, Predicate, Query, View};
+pub use quotas::{Numbers, Quotas};
 pub use row::{NewRow, Row};
+pub use schema::KEPT_BY_HOST;
 pub use store::Store;
 pub use transaction::Transaction;
 

@@ -7,10 +7,10 @@
 
 use crate::connection::Conn;
 use crate::fault::Fault;
-use crate::schema::{Index, Reference, Schema, Table, table_name};
+use crate::schema::{Index, KEPT_BY_HOST, Reference, Schema, Table, table_name};
 use crate::sql::{self, Dialect, Ident, Sql};
 use crate::store::Inner;
-use crate::{Migration, StoreError};
+use crate::{CollectionId, Migration, StoreError};
 use hadron_manifest::{Attribute, Collection, Column, Extends, ListTable, Manifest};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
@@ -105,6 +105,9 @@ async fn run(
     }
     for table in schema.tables() {
         plan.constraints(&table, &real);
+    }
+    for manifest in manifests {
+        plan.counts(schema, manifest, &real);
     }
     let mut sentences = Vec::with_capacity(plan.steps.len());
     for step in plan.steps {
@@ -216,8 +219,12 @@ impl Plan {
         } else {
             for extension in &table.extensions {
                 if !real.has_column(&table.name, &extension.column) {
+                    let whose = match &*extension.plugin {
+                        KEPT_BY_HOST => "that the host keeps".to_owned(),
+                        plugin => format!("of '{plugin}'"),
+                    };
                     self.step(
-                        format!("add a column for the attributes of '{}' to '{name}'", extension.plugin),
+                        format!("add a column for the attributes {whose} to '{name}'"),
                         vec![sql::add_json_column(dialect, table, &extension.column)],
                     );
                 }
@@ -265,7 +272,11 @@ impl Plan {
         let now = crate::time::now();
         for (field, action) in table.decided().filter(|(f, _)| real.was_kept(table, f.name.as_str())) {
             let made = sql::entries_of_rows(self.dialect, table, field, action, &holder, objects, &now);
-            let statements = made.into_iter().chain([sql::forget_kept(self.dialect, table, field)]).collect();
+            let mut statements: Vec<Sql> = made.into_iter().collect();
+            statements.push(sql::forget_kept(self.dialect, table, field));
+            if let Some(quota) = &holder.quota {
+                statements.extend(sql::recount(self.dialect, &holder, quota));
+            }
             self.step(
                 format!(
                     "keep '{}' of '{}' as entries of '{}'",
@@ -275,6 +286,22 @@ impl Plan {
                 ),
                 statements,
             );
+        }
+    }
+
+    /// Rows that were not counted until now. A table that is made here has none.
+    fn counts(&mut self, schema: &Schema, manifest: &Manifest, real: &Real) {
+        for collection in &manifest.collections {
+            let id =
+                CollectionId { plugin: manifest.name.as_str().into(), name: collection.name.as_str().into() };
+            let (Some(quota), Ok(table)) = (collection.quota_name(), schema.table(&id)) else { continue };
+            let declared = real.declared.get(&manifest.name).into_iter().flat_map(|d| &d.collections);
+            let counted =
+                declared.filter(|c| c.name == collection.name).any(|c| c.quota_name() == Some(quota));
+            if real.has_table(&table.name) && !counted {
+                let statements = sql::recount(self.dialect, &table, quota);
+                self.step(format!("count the rows of '{}' of each project", collection.name), statements);
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Rows as text: a document is spliced together, never parsed.
 
+use crate::schema::KEPT_BY_HOST;
+use hadron_manifest::TAGS;
 use serde_json::{Map, Value};
 
 /// One row, read from or written to the database.
@@ -17,7 +19,8 @@ pub struct Row {
     pub updated_at: String,
     /// The attributes of the owning plugin: the text of a JSON object.
     pub document: String,
-    /// Of each extending plugin, the text of a JSON object.
+    /// Of each extending plugin, and of the host (`KEPT_BY_HOST`), the text of
+    /// a JSON object.
     pub extensions: Vec<(String, String)>,
     /// Derived attributes: name, and the text of a JSON value.
     pub derived: Vec<(String, String)>,
@@ -66,6 +69,14 @@ impl Row {
         out.push('}');
     }
 
+    /// The tags that the host keeps of it; none where the view hid them.
+    pub fn tags(&self) -> Vec<String> {
+        let kept = self.extensions.iter().find(|(plugin, _)| plugin == KEPT_BY_HOST);
+        let kept = kept.and_then(|(_, text)| serde_json::from_str::<Map<String, Value>>(text).ok());
+        let tags = kept.and_then(|mut kept| kept.remove(TAGS));
+        tags.and_then(|tags| serde_json::from_value(tags).ok()).unwrap_or_default()
+    }
+
     /// The row as one JSON object with everything.
     pub fn json(&self) -> String {
         let mut out = String::with_capacity(self.document.len() + 256);
@@ -93,6 +104,7 @@ pub struct NewRow {
     pub project_id: Option<String>,
     /// The attributes of the owning plugin; no standard ones.
     pub document: Map<String, Value>,
-    /// Of each extending plugin, its attributes.
+    /// Of each extending plugin, and of the host (`KEPT_BY_HOST`), its
+    /// attributes.
     pub extensions: Vec<(String, Map<String, Value>)>,
 }

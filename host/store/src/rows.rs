@@ -48,6 +48,7 @@ pub(crate) fn row(table: &Table, view: &View, record: &Record) -> Result<Row, St
 
 /// A document and those of the extenders, parsed; extenders in the order of the
 /// table.
+#[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) document: Map<String, Value>,
     pub(crate) extensions: Vec<Option<Map<String, Value>>>,
@@ -55,9 +56,10 @@ pub(crate) struct Parts {
 
 impl Parts {
     pub(crate) fn of_new(table: &Table, row: &NewRow) -> Result<Parts, StoreError> {
-        let mut parts =
-            Parts { document: Map::new(), extensions: table.extensions.iter().map(|_| None).collect() };
-        parts.document = row.document.clone();
+        let mut parts = Parts {
+            document: row.document.clone(),
+            extensions: table.extensions.iter().map(|e| e.defaults.clone()).collect(),
+        };
         parts.document.retain(|name, _| !table.is_decided(name));
         check_members(table, Place::Document, &parts.document)?;
         for (plugin, values) in &row.extensions {
@@ -66,7 +68,7 @@ impl Parts {
             if let (Place::Extension(i), true) = (place, !values.is_empty())
                 && let Some(slot) = parts.extensions.get_mut(i)
             {
-                *slot = Some(values.clone());
+                slot.get_or_insert_default().extend(values.clone());
             }
         }
         Ok(parts)
@@ -132,7 +134,8 @@ impl Parts {
     pub(crate) fn columns(&self, table: &Table) -> Result<Vec<(Ident, Bind)>, StoreError> {
         let mut columns = vec![(Ident::host("doc"), Bind::Json(Some(text(&self.document))))];
         for (extension, values) in table.extensions.iter().zip(&self.extensions) {
-            columns.push((extension.column.clone(), Bind::Json(values.as_ref().map(text))));
+            let told = values.as_ref().filter(|values| extension.defaults.as_ref() != Some(values));
+            columns.push((extension.column.clone(), Bind::Json(told.map(text))));
         }
         for (field, column) in table.columns() {
             let value = self.value(field.place, field.name.as_str());
@@ -185,7 +188,7 @@ impl Parts {
     }
 
     /// Values of a reference's attribute.
-    fn text_of(&self, field: &Field) -> Option<&str> {
+    pub(crate) fn text_of(&self, field: &Field) -> Option<&str> {
         self.value(field.place, field.name.as_str()).as_str()
     }
 

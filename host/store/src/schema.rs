@@ -9,8 +9,13 @@ pub(crate) use rbac::{EntriesOf, Objects};
 use crate::sql::{Ident, Member};
 use crate::{CollectionId, StoreError};
 use hadron_manifest::{Attribute, Collection, Column, DerivedFrom, Manifest, OnDelete, Validator};
+use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+/// Whose the attributes are that the host keeps, among the extenders of a row:
+/// no plugin has this name.
+pub const KEPT_BY_HOST: &str = "";
 
 /// The tables of a set of manifests.
 #[derive(Debug, Default)]
@@ -18,6 +23,22 @@ pub(crate) struct Schema {
     tables: HashMap<CollectionId, Arc<Table>>,
     /// By the names that databases report.
     constraints: HashMap<String, Constraint>,
+    /// Collections whose rows take counted rows of others with them.
+    taking_counted: HashSet<CollectionId>,
+    /// By referring collection: rows that show which rows refer to them.
+    showing: HashMap<CollectionId, Vec<Showing>>,
+}
+
+/// A row that lists the rows which refer to it, so that it changes when one of
+/// them comes or goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Showing {
+    /// The attribute by which they refer.
+    pub(crate) attribute: String,
+    pub(crate) column: Ident,
+    /// Whose row it is.
+    pub(crate) by: CollectionId,
+    pub(crate) table: Ident,
 }
 
 /// What a constraint's name stands for.
@@ -46,6 +67,8 @@ pub(crate) struct Table {
     pub(crate) entries: Option<EntriesOf>,
     /// What its rows are entries about.
     pub(crate) objects: Option<Objects>,
+    /// The name under which its rows are counted.
+    pub(crate) quota: Option<Arc<str>>,
 }
 
 /// Where an attribute's value is kept.
@@ -71,11 +94,39 @@ pub(crate) struct Field {
     pub(crate) rbac: Option<String>,
 }
 
-/// An extender's column.
+/// A column with attributes that are not the owner's: an extender's, or the
+/// host's, whose plugin has no name.
 #[derive(Debug)]
 pub(crate) struct Extension {
     pub(crate) plugin: Arc<str>,
     pub(crate) column: Ident,
+    /// What a row without a value there shows; of the host's only, so that
+    /// neither old rows nor rows that were given nothing have to be written.
+    pub(crate) defaults: Option<Map<String, Value>>,
+}
+
+impl Extension {
+    fn of(plugin: &str) -> Extension {
+        Extension { plugin: plugin.into(), column: Ident::new(&["x_", plugin]), defaults: None }
+    }
+
+    /// Of the attributes that the host keeps.
+    fn kept(attributes: &[Attribute]) -> Extension {
+        let defaults = attributes.iter().map(|a| (a.name.clone(), a.default.clone().unwrap_or_default()));
+        Extension {
+            plugin: KEPT_BY_HOST.into(),
+            column: Ident::host("std"),
+            defaults: Some(defaults.collect()),
+        }
+    }
+}
+
+/// A column with JSON.
+#[derive(Clone, Debug)]
+pub(crate) struct Json {
+    pub(crate) column: Ident,
+    /// What stands for a null.
+    pub(crate) defaults: Option<Arc<str>>,
 }
 
 /// A key or an index.
@@ -187,13 +238,21 @@ impl Table {
         self.by_name.get(name).and_then(|i| self.fields.get(*i))
     }
 
-    /// The JSON column of a place.
-    pub(crate) fn json(&self, place: Place) -> Ident {
+    fn extension(&self, place: Place) -> Option<&Extension> {
         match place {
-            Place::Document => Ident::host("doc"),
-            Place::Extension(i) => {
-                self.extensions.get(i).map_or_else(|| Ident::host("doc"), |e| e.column.clone())
-            }
+            Place::Document => None,
+            Place::Extension(i) => self.extensions.get(i),
+        }
+    }
+
+    /// The JSON column of a place.
+    pub(crate) fn json(&self, place: Place) -> Json {
+        match self.extension(place) {
+            None => Json { column: Ident::host("doc"), defaults: None },
+            Some(Extension { column, defaults, .. }) => Json {
+                column: column.clone(),
+                defaults: defaults.as_ref().map(|d| Value::Object(d.clone()).to_string().into()),
+            },
         }
     }
 
@@ -235,6 +294,10 @@ impl Schema {
         for manifest in manifests {
             for collection in &manifest.collections {
                 let table = build_table(manifests, manifest, collection)?;
+                for (child, attribute, column) in shown_by(manifests, manifest, collection) {
+                    let (by, table) = (table.id.clone(), table.name.clone());
+                    schema.showing.entry(child).or_default().push(Showing { attribute, column, by, table });
+                }
                 schema.add(table)?;
             }
         }
@@ -252,7 +315,38 @@ impl Schema {
                 }
             }
         }
+        schema.taking_counted = schema.taking();
         Ok(schema)
+    }
+
+    /// The rows that show which rows of this collection refer to them.
+    pub(crate) fn showing(&self, collection: &CollectionId) -> &[Showing] {
+        self.showing.get(collection).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the removal of a row may remove counted rows of others.
+    pub(crate) fn takes_counted(&self, collection: &CollectionId) -> bool {
+        self.taking_counted.contains(collection)
+    }
+
+    fn taking(&self) -> HashSet<CollectionId> {
+        let mut taking = HashSet::new();
+        let cascades: Vec<(&Arc<Table>, &CollectionId)> = self
+            .tables
+            .values()
+            .flat_map(|t| t.references.iter().filter(|r| r.cascade).map(move |r| (t, &r.target)))
+            .collect();
+        loop {
+            let before = taking.len();
+            for (from, to) in &cascades {
+                if from.quota.is_some() || taking.contains(&from.id) {
+                    taking.insert((*to).clone());
+                }
+            }
+            if taking.len() == before {
+                return taking;
+            }
+        }
     }
 
     fn add(&mut self, table: Table) -> Result<(), StoreError> {
@@ -403,6 +497,25 @@ fn resolve<'a>(
         .find_map(|m| m.collections.iter().find(|c| !c.private && c.name == name).map(|c| (of(m), c)))
 }
 
+/// The collections whose ids a collection's rows list, with the attribute by
+/// which they refer and its column.
+fn shown_by(
+    manifests: &[Arc<Manifest>],
+    owner: &Manifest,
+    collection: &Collection,
+) -> Vec<(CollectionId, String, Ident)> {
+    let mut shown = Vec::new();
+    for derived in &collection.derived {
+        if let DerivedFrom::Referring { collection: referring, attribute } = &derived.from
+            && standard(attribute).is_none()
+            && let Some((child, _)) = resolve(manifests, owner, referring)
+        {
+            shown.push((child, attribute.clone(), column_of(attribute)));
+        }
+    }
+    shown
+}
+
 fn build_table(
     manifests: &[Arc<Manifest>],
     owner: &Manifest,
@@ -429,12 +542,21 @@ fn build_table(
         derived: Vec::new(),
         entries: rbac::entries_of(manifests, collection)?,
         objects: None,
+        quota: collection.quota_name().map(Into::into),
         name,
     };
     for attribute in &collection.attributes {
         let column = (attribute.index || with_column.contains(attribute.name.as_str()))
             .then(|| column_of(&attribute.name));
         table.add_field(manifests, owner, attribute, Place::Document, column)?;
+    }
+    let kept = collection.kept();
+    if !kept.is_empty() {
+        let place = Place::Extension(table.extensions.len());
+        table.extensions.push(Extension::kept(&kept));
+        for attribute in &kept {
+            table.add_field(manifests, owner, attribute, place, None)?;
+        }
     }
     if !collection.private {
         for extender in manifests {
@@ -447,9 +569,8 @@ fn build_table(
             if attributes.is_empty() {
                 continue;
             }
-            let column = Ident::new(&["x_", &extender.name]);
             let place = Place::Extension(table.extensions.len());
-            table.extensions.push(Extension { plugin: extender.name.as_str().into(), column });
+            table.extensions.push(Extension::of(&extender.name));
             for attribute in attributes {
                 let column =
                     attribute.index.then(|| Ident::new(&["x_", &extender.name, "__", &attribute.name]));
@@ -505,10 +626,10 @@ impl Table {
         attribute: &Attribute,
         place: Place,
     ) -> Result<List, StoreError> {
-        let table = match place {
-            Place::Document => Ident::new(&[self.name.as_str(), "__", &attribute.name]),
-            Place::Extension(_) => {
-                Ident::new(&[self.name.as_str(), "__x_", &owner.name, "__", &attribute.name])
+        let table = match self.extension(place) {
+            None => Ident::new(&[self.name.as_str(), "__", &attribute.name]),
+            Some(extension) => {
+                Ident::new(&[self.name.as_str(), "__", extension.column.as_str(), "__", &attribute.name])
             }
         };
         let Validator::List { items, .. } = &attribute.validate else {

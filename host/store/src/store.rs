@@ -10,7 +10,7 @@ use crate::schema::{Schema, Table};
 use crate::sql::{self, Dialect, Sql};
 use crate::transaction::read_mark;
 use crate::{
-    CollectionId, Components, Journal, Keep, Migration, Predicate, Query, Row, Settings, StoreError,
+    CollectionId, Components, Journal, Keep, Migration, Predicate, Query, Quotas, Row, Settings, StoreError,
     Transaction, View, migrate, time,
 };
 use futures::stream::{BoxStream, StreamExt};
@@ -31,6 +31,10 @@ const PURGE_EVERY: Duration = Duration::from_secs(60);
 /// How old unit ids are then: nobody asks about a unit longer than its connection
 /// took to fail.
 const PURGE_OLDER: Duration = Duration::from_secs(600);
+
+/// How often units' counts are folded: the sum of those that are not is part of
+/// every look at a limit.
+const FOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// What every part of the store shares.
 pub(crate) struct Inner {
@@ -86,6 +90,9 @@ impl Store {
     pub async fn open(settings: Settings) -> Result<Store, StoreError> {
         let database = Arc::new(Database::open(&settings).await?);
         tokio::spawn(forget(Arc::downgrade(&database), settings.keep.clone()));
+        if database.dialect() == Dialect::Postgres {
+            tokio::spawn(fold(Arc::downgrade(&database)));
+        }
         let desk = Desk::new(database.clone());
         Ok(Store {
             inner: Arc::new(Inner {
@@ -190,6 +197,11 @@ impl Store {
         Journal { store: self.inner.clone() }
     }
 
+    /// Limits of projects, and how much they use.
+    pub fn quotas(&self) -> Quotas {
+        Quotas { store: self.inner.clone() }
+    }
+
     /// Components by hash and the plugins added by the operator.
     pub fn components(&self) -> Components {
         Components { store: self.inner.clone() }
@@ -234,6 +246,17 @@ async fn forget(database: Weak<Database>, keep: Keep) {
             if let Err(error) = database.write(statement).await {
                 tracing::debug!(%error, "what is old was not forgotten");
             }
+        }
+    }
+}
+
+/// Folds units' counts, as long as the store is there; of PostgreSQL.
+async fn fold(database: Weak<Database>) {
+    loop {
+        tokio::time::sleep(FOLD_EVERY).await;
+        let Some(database) = database.upgrade() else { return };
+        if let Err(error) = database.write(sql::fold_usage()).await {
+            tracing::debug!(%error, "counts were not folded");
         }
     }
 }

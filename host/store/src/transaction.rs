@@ -3,8 +3,9 @@
 use crate::connection::{Conn, Record};
 use crate::database::Session;
 use crate::fault::{self, Fault};
+use crate::quotas::Counts;
 use crate::rows::{self, Parts};
-use crate::schema::{Constraint, Schema, Table};
+use crate::schema::{Constraint, Schema, Showing, Table};
 use crate::sql::{self, Bind, Dialect, Ident, Mark, Sql};
 use crate::store::Inner;
 use crate::{CollectionId, NewEntry, NewRow, Predicate, Query, Row, StoreError, View, time};
@@ -23,6 +24,7 @@ pub struct Transaction {
     seen: HashMap<(CollectionId, String), Seen>,
     doomed: bool,
     wrote: bool,
+    pub(crate) counts: Counts,
 }
 
 /// What this unit knows of a row.
@@ -55,6 +57,7 @@ impl Transaction {
             seen: HashMap::new(),
             doomed: false,
             wrote: false,
+            counts: Counts::default(),
         })
     }
 
@@ -350,7 +353,12 @@ impl Transaction {
             }
             self.insert_items(&table, list, items, &parts, &ids).await?;
         }
+        let all: Vec<&Parts> = parts.iter().collect();
+        self.revise_shown(&table, &all).await?;
         let mut written = Vec::with_capacity(rows.len());
+        if let Some(quota) = &table.quota {
+            rows.iter().for_each(|row| self.counts.add(row.project_id.as_deref(), quota, 1));
+        }
         for (row, part) in rows.into_iter().zip(&parts) {
             let (document, extensions) = part.texts(&table);
             let row = Row {
@@ -417,11 +425,13 @@ impl Transaction {
             // It was read with another revision than now.
             return Err(self.doom(stale()));
         };
+        let shown = !self.schema.showing(collection).is_empty();
         let merged = Parts::of_texts(&table, &row.document, &row.extensions).and_then(|mut parts| {
+            let before = shown.then(|| parts.clone());
             let changed = parts.merge(&table, changes, extensions)?;
-            Ok((parts, changed))
+            Ok((before, parts, changed))
         });
-        let (parts, changed) = merged.map_err(|error| self.doom(error))?;
+        let (before, parts, changed) = merged.map_err(|error| self.doom(error))?;
         if changed.is_empty() {
             return Ok(row);
         }
@@ -441,6 +451,10 @@ impl Transaction {
             let items = parts.first().map_or(Ok(Vec::new()), |p| p.items(list, id));
             let items = items.map_err(|error| self.doom(error))?;
             self.insert_items(&table, list, items, &parts, &ids).await?;
+        }
+        if self.schema.showing(collection).iter().any(|s| changed.contains(&s.attribute)) {
+            let both: Vec<&Parts> = before.iter().chain(&parts).collect();
+            self.revise_shown(&table, &both).await?;
         }
         let (document, extensions) = parts.first().map(|p| p.texts(&table)).unwrap_or_default();
         let row = Row {
@@ -467,13 +481,101 @@ impl Transaction {
             return Err(StoreError::NotFound);
         }
         self.touch();
-        let wanted = ids.len() as u64;
-        let statement = sql::delete(self.dialect(), &table, ids.clone());
-        let gone = self.execute_for(statement, Doing::Deleting(&table, &ids)).await?;
+        if self.schema.takes_counted(collection) {
+            self.count_cascaded(&table, &ids).await?;
+        }
+        let wanted = ids.len();
+        let schema = self.schema.clone();
+        let showing = schema.showing(collection);
+        let columns: Vec<&Ident> = showing.iter().map(|showing| &showing.column).collect();
+        let statement = sql::delete(self.dialect(), &table, ids.clone(), &columns);
+        let gone = self.fetch_for(statement, Doing::Deleting(&table, &ids)).await?;
+        for (place, showing) in showing.iter().enumerate() {
+            let parents = gone.iter().map(|record| record.optional_text(place + 1));
+            let parents: Result<Vec<_>, _> = parents.collect();
+            let parents = parents.map_err(|error| self.doom(error))?;
+            self.revise(showing, parents.into_iter().flatten().collect()).await?;
+        }
+        if let Some(quota) = &table.quota {
+            for record in &gone {
+                let project = record.optional_text(0).map_err(|error| self.doom(error))?;
+                self.counts.add(project.as_deref(), quota, -1);
+            }
+        }
         for id in ids {
             self.seen.remove(&(collection.clone(), id));
         }
-        if gone < wanted { Err(StoreError::NotFound) } else { Ok(()) }
+        if gone.len() < wanted { Err(StoreError::NotFound) } else { Ok(()) }
+    }
+
+    /// Raises the revisions of rows that show these, or did.
+    async fn revise_shown(&mut self, table: &Table, rows: &[&Parts]) -> Result<(), StoreError> {
+        let schema = self.schema.clone();
+        for showing in schema.showing(&table.id) {
+            let Some(field) = table.field(&showing.attribute) else { continue };
+            let parents = rows.iter().filter_map(|row| row.text_of(field)).map(str::to_owned).collect();
+            self.revise(showing, parents).await?;
+        }
+        Ok(())
+    }
+
+    /// Raises revisions, and what this unit knows of them: a row that it read
+    /// before may still be changed by it.
+    async fn revise(&mut self, showing: &Showing, ids: BTreeSet<String>) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let now = time::now();
+        let ids = ids.into_iter().collect();
+        for record in self.fetch(sql::revise(self.dialect(), &showing.table, ids, &now)).await? {
+            let id = record.text(0).map_err(|error| self.doom(error))?;
+            let revision = record.integer(1).map_err(|error| self.doom(error))?;
+            if let Some(seen) = self.seen.get_mut(&(showing.by.clone(), id))
+                && seen.revision + 1 == revision
+            {
+                seen.revision = revision;
+                if let Some(row) = &mut seen.whole {
+                    row.revision = revision;
+                    row.updated_at.clone_from(&now);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the rows that go with these, before they do.
+    async fn count_cascaded(&mut self, table: &Table, ids: &[String]) -> Result<(), StoreError> {
+        if self.dialect() == Dialect::Postgres {
+            self.fetch(sql::hold_rows(&table.name, ids.to_vec())).await?;
+        }
+        let schema = self.schema.clone();
+        let mut gone: BTreeSet<(CollectionId, String)> = BTreeSet::new();
+        let mut fresh = vec![(table.id.clone(), ids.to_vec())];
+        while let Some((target, ids)) = fresh.pop() {
+            for incoming in schema.incoming(&target).into_iter().filter(|i| i.cascade) {
+                let child = self.table(&incoming.from)?;
+                if child.quota.is_none() && !schema.takes_counted(&child.id) {
+                    continue;
+                }
+                let statement =
+                    sql::referring_projects(self.dialect(), &child.name, &incoming.column, ids.clone());
+                let mut below = Vec::new();
+                for record in self.fetch(statement).await? {
+                    let (id, project) = (record.text(0).map_err(|e| self.doom(e))?, record.optional_text(1));
+                    let project = project.map_err(|e| self.doom(e))?;
+                    if gone.insert((child.id.clone(), id.clone())) {
+                        if let Some(quota) = &child.quota {
+                            self.counts.add(project.as_deref(), quota, -1);
+                        }
+                        below.push(id);
+                    }
+                }
+                if !below.is_empty() {
+                    fresh.push((child.id.clone(), below));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Holds the row until the end of the unit. `Retry` when this unit read it
@@ -560,7 +662,9 @@ impl Transaction {
         let lease = time::millis(self.store.lease);
         match self.dialect() {
             Dialect::Sqlite => {
-                for statement in sql::insert_entries(&self.unit, &owner, time::now_ms(), lease, &entries) {
+                let settled: Vec<Sql> = self.counts.all().iter().map(sql::settle).collect();
+                let entries = sql::insert_entries(&self.unit, &owner, time::now_ms(), lease, &entries);
+                for statement in settled.into_iter().chain(entries) {
                     if let Err(error) = self.execute(statement).await {
                         self.rollback().await;
                         return Err(error);
@@ -574,10 +678,14 @@ impl Transaction {
                     self.session.commit().await.ok();
                     return Ok(());
                 }
-                let statement = sql::finish_unit(&self.unit, &owner, lease, &entries);
+                if let Err(error) = self.keep_limits().await {
+                    self.rollback().await;
+                    return Err(error);
+                }
+                let statement = sql::finish_unit(&self.unit, &owner, lease, &entries, &self.counts.all());
                 match self.conn()?.execute(statement).await.map_err(fault::of) {
                     Ok(_) => {}
-                    Err(Fault::Unique(name)) if name == sql::UNIT_KEY => {
+                    Err(Fault::Unique(name)) if [sql::UNIT_KEY, sql::USAGE_KEY].contains(&name.as_str()) => {
                         // An earlier run of this unit was committed after all.
                         self.rollback().await;
                         return Ok(());

@@ -22,6 +22,8 @@ mod outages;
 mod paging;
 #[path = "suite/pools.rs"]
 mod pools;
+#[path = "suite/quotas.rs"]
+mod quotas;
 #[path = "suite/rbac.rs"]
 mod rbac;
 #[path = "suite/rows.rs"]

@@ -3,7 +3,7 @@
 //! agents. In Neutron: `AgentAvailabilityZoneMixin`.
 #![deny(unsafe_code)]
 
-use hadron_sdk::manifest::{ApiExtension, Attribute, Collection, Validator};
+use hadron_sdk::manifest::{ApiExtension, Attribute, Collection, Standard, Validator};
 use hadron_sdk::{Context, Document, Error, Manifest, Result, ServicePlugin};
 
 /// The plugin.
@@ -41,6 +41,7 @@ impl ServicePlugin for AvailabilityZones {
                 member: "availability_zone".to_owned(),
                 attributes: ["state", "name", "resource"].map(shown).to_vec(),
                 without: hidden.map(str::to_owned).to_vec(),
+                standard: Standard::NONE,
                 ..Collection::default()
             }],
             extensions: vec![

@@ -6,26 +6,14 @@ use hadron_sdk::manifest::{ApiExtension, ConfigKey};
 use hadron_sdk::serde_json::{Value, json};
 
 /// Title, alias, description and date of each extension of the API that is
-/// whole, as Neutron lists them. Those of the host (lists, revisions, times)
-/// are named here because Neutron's core plugin names them.
-const EXTENSIONS: [(&str, &str, &str, &str); 15] = [
+/// whole, as Neutron lists them; what holds for every resource (lists, revisions,
+/// times, tags) is the host's to list.
+const EXTENSIONS: [(&str, &str, &str, &str); 7] = [
     (
         "Port Binding",
         "binding",
         "Expose port bindings of a virtual port to external application",
         "2014-02-03T10:00:00-00:00",
-    ),
-    (
-        "Empty String Filtering Extension",
-        "empty-string-filtering",
-        "Allow filtering by attributes with empty string value",
-        "2018-05-01T10:00:00-00:00",
-    ),
-    (
-        "Filter parameters validation",
-        "filter-validation",
-        "Provides validation on filter parameters.",
-        "2018-07-04T10:00:00-00:00",
     ),
     (
         "IP address substring filtering",
@@ -41,22 +29,10 @@ const EXTENSIONS: [(&str, &str, &str, &str); 15] = [
         "2017-07-12T00:00:00-00:00",
     ),
     (
-        "Pagination support",
-        "pagination",
-        "Extension that indicates that pagination is enabled.",
-        "2016-06-12T00:00:00-00:00",
-    ),
-    (
         "Neutron Port MAC address regenerate",
         "port-mac-address-regenerate",
         "Network port MAC address regenerate",
         "2018-05-03T10:00:00-00:00",
-    ),
-    (
-        "project_id field enabled",
-        "project-id",
-        "Extension that indicates that project_id field is enabled.",
-        "2016-09-09T09:09:09-09:09",
     ),
     (
         "Provider Network",
@@ -65,34 +41,10 @@ const EXTENSIONS: [(&str, &str, &str, &str); 15] = [
         "2012-09-07T10:00:00-00:00",
     ),
     (
-        "If-Match constraints based on revision_number",
-        "revision-if-match",
-        "Extension indicating that If-Match based on revision_number is supported.",
-        "2016-12-11T00:00:00-00:00",
-    ),
-    (
-        "Sorting support",
-        "sorting",
-        "Extension that indicates that sorting is enabled.",
-        "2016-06-12T00:00:00-00:00",
-    ),
-    (
-        "standard-attr-description",
-        "standard-attr-description",
-        "Extension to add descriptions to standard attributes",
-        "2016-02-10T10:00:00-00:00",
-    ),
-    (
-        "Resource revision numbers",
-        "standard-attr-revisions",
-        "This extension will display the revision number of neutron resources.",
-        "2016-04-11T10:00:00-00:00",
-    ),
-    (
-        "Resource timestamps",
-        "standard-attr-timestamp",
-        "Adds created_at and updated_at fields to all Neutron resources that have Neutron standard attributes.",
-        "2016-09-12T10:00:00-00:00",
+        "Tag Ports During Bulk Creation",
+        "tag-ports-during-bulk-creation",
+        "Allow to tag ports during bulk creation",
+        "2019-12-29T19:00:00-00:00",
     ),
 ];
 
@@ -160,7 +112,8 @@ mod tests {
             let member = verb_and_member.split_once('_').unwrap().1;
             let collection = manifest.collections.iter().find(|c| c.member == member).unwrap();
             let name = attribute.strip_prefix("fixed_ips:").map_or(attribute, |_| "fixed_ips");
-            assert!(collection.attribute(name).unwrap().enforce, "{rule}");
+            let attributes: Vec<_> = collection.attributes.iter().cloned().chain(collection.kept()).collect();
+            assert!(attributes.iter().any(|a| a.name == name && a.enforce), "{rule}");
         }
     }
 

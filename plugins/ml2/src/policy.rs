@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-const RULES: [(&str, &str); 55] = [
+const RULES: [(&str, &str); 67] = [
     ("admin_or_network_owner", "rule:context_is_admin or project_id:%(network:project_id)s"),
     ("admin_owner_or_network_owner", "rule:owner or rule:admin_or_network_owner"),
     ("network_owner", "project_id:%(network:project_id)s"),
@@ -121,6 +121,45 @@ const RULES: [(&str, &str); 55] = [
     (
         "delete_port",
         "(rule:admin_only) or (rule:service_api) or (service_roles:service and (role:member and rule:network_owner or role:member and project_id:%(project_id)s)) or (not rule:compute_device and not rule:baremetal_device and not rule:manila_device and (role:member and rule:network_owner or role:member and project_id:%(project_id)s))",
+    ),
+    ("create_network:tags", "(rule:admin_only) or (role:member and project_id:%(project_id)s)"),
+    (
+        "get_network:tags",
+        "(rule:admin_only) or (role:reader and project_id:%(project_id)s) or rule:shared or rule:external or rule:context_is_advsvc",
+    ),
+    ("update_network:tags", "(rule:admin_only) or (role:member and project_id:%(project_id)s)"),
+    ("delete_network:tags", "(rule:admin_only) or (role:member and project_id:%(project_id)s)"),
+    (
+        "create_subnet:tags",
+        "role:member and project_id:%(project_id)s or (rule:admin_only) or (role:member and rule:network_owner)",
+    ),
+    (
+        "get_subnet:tags",
+        "role:reader and project_id:%(project_id)s or rule:shared or rule:external_network or (rule:admin_only) or (role:reader and rule:network_owner)",
+    ),
+    (
+        "update_subnet:tags",
+        "role:member and project_id:%(project_id)s or (rule:admin_only) or (role:member and rule:network_owner)",
+    ),
+    (
+        "delete_subnet:tags",
+        "role:member and project_id:%(project_id)s or (rule:admin_only) or (role:member and rule:network_owner)",
+    ),
+    (
+        "create_port:tags",
+        "(rule:admin_only) or (role:member and project_id:%(project_id)s) or rule:context_is_advsvc",
+    ),
+    (
+        "get_port:tags",
+        "rule:context_is_advsvc or (rule:admin_only) or (role:reader and rule:network_owner) or role:reader and project_id:%(project_id)s",
+    ),
+    (
+        "update_port:tags",
+        "(rule:admin_only) or (role:member and project_id:%(project_id)s) or rule:context_is_advsvc",
+    ),
+    (
+        "delete_port:tags",
+        "rule:context_is_advsvc or role:member and project_id:%(project_id)s or (rule:admin_only) or (role:member and rule:network_owner)",
     ),
 ];
 

@@ -2,7 +2,7 @@
 
 use crate::COLLECTION;
 use hadron_sdk::Manifest;
-use hadron_sdk::manifest::{ApiExtension, Attribute, Collection, Entries, Key, Validator};
+use hadron_sdk::manifest::{ApiExtension, Attribute, Collection, Entries, Key, Quota, Standard, Validator};
 
 /// Neutron's rules for policies, and the rules they are made of.
 const RULES: [(&str, &str); 11] = [
@@ -67,6 +67,8 @@ fn collection() -> Collection {
             attributes: names.attributes().map(str::to_owned).to_vec(),
         }],
         without: ["revision_number", "created_at", "updated_at"].map(str::to_owned).to_vec(),
+        standard: Standard::NONE,
+        quota: Some(Quota { default: 10 }),
         entries: Some(names),
         not_found: Some("RbacPolicyNotFound".to_owned()),
         not_found_says: Some("RBAC policy of type unknown with ID {id} not found".to_owned()),

@@ -4,7 +4,7 @@
 
 mod provider;
 
-use hadron_sdk::manifest::{ApiExtension, Attribute, Collection, ConfigKey, Validator};
+use hadron_sdk::manifest::{ApiExtension, Attribute, Collection, ConfigKey, Standard, Validator};
 use hadron_sdk::serde_json::json;
 use hadron_sdk::store::{self, Query};
 use hadron_sdk::{Context, Document, Error, Manifest, Result, ServicePlugin, config};
@@ -38,6 +38,7 @@ impl ServicePlugin for ServiceProviders {
                     Attribute { hidden: true, ..shown("driver", text()) },
                 ],
                 without: ["id", "revision_number", "created_at", "updated_at"].map(str::to_owned).to_vec(),
+                standard: Standard::NONE,
                 ..Collection::default()
             }],
             extensions: vec![ApiExtension {

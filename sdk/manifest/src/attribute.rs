@@ -7,7 +7,8 @@ use serde_json::Value;
 ///
 /// `id`, `project_id` (with its alias `tenant_id`), `revision_number`,
 /// `created_at` and `updated_at` are kept by the host for every collection and
-/// must not be declared.
+/// must not be declared. `description` and `tags` are too, and may be declared
+/// by a collection that keeps them itself (see `Standard`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Attribute {

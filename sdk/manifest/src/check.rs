@@ -51,6 +51,9 @@ fn check_collection(collection: &Collection, problems: &mut Vec<Problem>) {
     for standard in collection.without.iter().filter(|s| !STANDARD.contains(&s.as_str())) {
         problems.push(format!("'{name}' cannot be without '{standard}'"));
     }
+    if collection.quota.is_some_and(|quota| quota.default < -1) {
+        problems.push(format!("the default quota of '{name}' must be a number of rows, or -1 for no limit"));
+    }
     let declared: HashSet<&str> =
         collection.attributes.iter().map(|a| a.name.as_str()).chain(["project_id"]).collect();
     let mut need = |what: &str, attribute: &str| {

@@ -1,6 +1,6 @@
 //! Collections: what a resource is made of and how it refers to others.
 
-use crate::{Attribute, Entries, Rbac};
+use crate::{Attribute, Entries, Rbac, Standard};
 use serde::{Deserialize, Serialize};
 
 /// A kind of resource, owned by one plugin, kept in one table.
@@ -40,18 +40,37 @@ pub struct Collection {
     /// What that error says, with `{id}` in it, where it is not the usual
     /// `Security group {id} could not be found.`
     pub not_found_says: Option<String>,
-    /// Standard attributes that are not shown.
+    /// Attributes that the host adds to every row and that are not shown here.
     pub without: Vec<String>,
     /// Rows can be shared with other projects.
     pub rbac: Option<Rbac>,
     /// Rows are what shares rows of others.
     pub entries: Option<Entries>,
+    /// Whether its rows have a description and tags; they do unless it says
+    /// otherwise.
+    pub standard: Standard,
+    /// How many rows a project may have; they are not counted where absent.
+    pub quota: Option<Quota>,
+}
+
+/// A limit on the rows of a project. Its name is the collection's member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    /// The limit where neither the operator nor an administrator sets another;
+    /// -1 for none.
+    pub default: i64,
 }
 
 impl Collection {
     /// The attribute of that name, if it is declared.
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
         self.attributes.iter().find(|a| a.name == name)
+    }
+
+    /// The name of its quota, where its rows are counted.
+    pub fn quota_name(&self) -> Option<&str> {
+        self.quota.map(|_| self.member.as_str())
     }
 
     /// The last part of the collection's URL: `_` becomes `-`.

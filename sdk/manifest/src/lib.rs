@@ -12,14 +12,16 @@ mod check;
 mod collection;
 mod grants;
 mod rbac;
+mod standard;
 
 pub use attribute::{Attribute, Column, ListTable, ListTableColumn, Validator};
 pub use check::{Problem, STANDARD, check};
 pub use collection::{
-    Action, Collection, Derived, DerivedFrom, Key, OnDelete, Parent, Reference, Verb, camel_case,
+    Action, Collection, Derived, DerivedFrom, Key, OnDelete, Parent, Quota, Reference, Verb, camel_case,
 };
 pub use grants::{HttpGrant, Requests, ResourceRequest};
 pub use rbac::{EVERY_PROJECT, Entries, Rbac};
+pub use standard::{DESCRIPTION, Standard, TAG_LENGTH, TAGS, Tags};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -289,6 +289,8 @@ impl Builder {
             "data_folder": folder.join("data"),
             "plugins": plugins,
             "log": {"format": "human", "level": self.log},
+            // A test that wants limits says which.
+            "quota": {"limits": ["*=-1"]},
         });
         let mut set = |name: &str, value: Value| {
             if let Value::Object(root) = &mut root {

@@ -21,7 +21,7 @@ async fn main() -> Result<ExitCode> {
     let report = match Cli::parse().url {
         Some(url) => replay::replay(url.trim_end_matches('/')).await?,
         None => {
-            let server = world::sqlite().await?;
+            let server = world::builder().config(replay::LIMITS).start().await?;
             replay::replay(server.url()).await?
         }
     };

@@ -131,3 +131,110 @@ async fn what_is_asked_wrongly_is_told_so() -> Result {
     }
     Ok(())
 }
+
+/// Whatever way a filter takes its values: conversions, repetitions, members of
+/// items, and what is empty.
+async fn filtered(server: &Server) -> Result {
+    let client = server.client();
+    let a = create(&client, "network", json!({"name": "a", "description": "x"})).await?;
+    create(&client, "network", json!({"name": "", "admin_state_up": false, "mtu": 1300})).await?;
+    create(&client, "network", json!({"name": "c", "shared": true})).await?;
+    let id = a["id"].as_str().unwrap_or_default();
+    let project = a["project_id"].as_str().unwrap_or_default();
+    for (filter, found) in [
+        ("name=", 1),
+        ("description=", 2),
+        ("description=x", 1),
+        ("name=a&name=&name=nosuch", 2),
+        ("admin_state_up=false", 1),
+        ("admin_state_up=True&shared=1", 1),
+        ("admin_state_up=0&admin_state_up=1", 3),
+        ("mtu=1300", 1),
+        ("mtu=1300&mtu=1450", 3),
+        (format!("id={id}").as_str(), 1),
+        (format!("project_id={project}").as_str(), 3),
+        (format!("tenant_id={project}&name=a").as_str(), 1),
+        ("tenant_id=nosuch", 0),
+        ("revision_number=0", 3),
+        ("status=ACTIVE", 3),
+        ("provider:network_type=vxlan", 3),
+        ("provider:segmentation_id=0", 0),
+        ("id=no-uuid", 0),
+    ] {
+        assert_eq!(list(&client, &format!("/v2.0/networks?{filter}")).await?.len(), found, "{filter}");
+    }
+    for (query, kind, message) in [
+        ("nosuch=1&x=2", "HTTPBadRequest", "['nosuch', 'x'] is invalid attribute for filtering"),
+        (
+            "changed_since=2020-01-01T00:00:00Z",
+            "HTTPBadRequest",
+            "['changed_since'] is invalid attribute for filtering",
+        ),
+        ("subnets=x", "HTTPBadRequest", "['subnets'] is invalid attribute for filtering"),
+        (
+            "shared=maybe",
+            "InvalidInput",
+            "Invalid input for operation: 'maybe' cannot be converted to boolean.",
+        ),
+    ] {
+        let refused = client.get(&format!("/v2.0/networks?{query}")).await?.expect_error(400)?;
+        assert_eq!(refused, (kind.to_owned(), message.to_owned()));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_sort_of_filter_finds_what_fits() -> Result {
+    filtered(&sqlite().await?).await?;
+    match postgres().await? {
+        Some(server) => filtered(&server).await,
+        None => Ok(()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conditions_on_one_address_hold_for_one_and_the_same() -> Result {
+    let server = sqlite().await?;
+    let client = server.client();
+    let net = network(&client, "a").await?;
+    let one = subnet(&client, &net, "10.0.0.0/24").await?;
+    let two = subnet(&client, &net, "10.0.1.0/24").await?;
+    let at = |subnet: &str, address: &str| json!({"subnet_id": subnet, "ip_address": address});
+    let both = json!([at(&one, "10.0.0.9"), at(&two, "10.0.1.8")]);
+    create(&client, "port", json!({"network_id": net, "name": "p", "fixed_ips": both})).await?;
+    for (filter, found) in [
+        (format!("fixed_ips=subnet_id%3D{one}&fixed_ips=ip_address%3D10.0.0.9"), 1),
+        // Each is there, but not of one address.
+        (format!("fixed_ips=subnet_id%3D{two}&fixed_ips=ip_address%3D10.0.0.9"), 0),
+        ("fixed_ips=ip_address%3D10.0.0.9&fixed_ips=ip_address%3D10.0.0.10".to_owned(), 1),
+        ("fixed_ips=ip_address_substr%3D0.1.&name=p".to_owned(), 1),
+        ("fixed_ips=ip_address_substr%3D0.2.".to_owned(), 0),
+    ] {
+        assert_eq!(list(&client, &format!("/v2.0/ports?{filter}")).await?.len(), found, "{filter}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_sorted_by_many_keys_and_shown_in_part() -> Result {
+    let server = sqlite().await?;
+    let client = server.client();
+    for (name, mtu) in [("b", 1300), ("a", 1300), ("a", 1200), ("c", 1400)] {
+        create(&client, "network", json!({"name": name, "mtu": mtu})).await?;
+    }
+    let sorted =
+        "/v2.0/networks?sort_key=name&sort_dir=asc&sort_key=mtu&sort_dir=desc&fields=name&fields=mtu";
+    let row = |name: &str, mtu: u32| json!({"name": name, "mtu": mtu});
+    assert_eq!(
+        list(&client, sorted).await?,
+        [row("a", 1300), row("a", 1200), row("b", 1300), row("c", 1400)]
+    );
+    let page = client.get(&format!("{sorted}&limit=1")).await?.expect(200)?;
+    let next = link(&server, &page, "next").unwrap_or_default();
+    assert!(next.contains("sort_key=mtu&sort_dir=desc&fields=name&fields=mtu&limit=1&marker="), "{next}");
+    assert_eq!(client.get(&next).await?.expect(200)?["networks"], json!([row("a", 1200)]));
+    assert_eq!(list(&client, "/v2.0/networks?fields=nosuch").await?, vec![json!({}); 4]);
+    let whole = list(&client, "/v2.0/networks?fields=").await?;
+    assert!(whole.iter().all(|row| row["id"].is_string()));
+    Ok(())
+}

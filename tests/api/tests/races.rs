@@ -206,3 +206,23 @@ async fn access_is_not_taken_from_who_is_making_use_of_it() -> Result {
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_does_not_get_past_its_limit() -> Result {
+    let Some(server) = postgres().await? else { return Ok(()) };
+    for round in 0..ROUNDS {
+        let project = format!("p{round}");
+        let limit = json!({"quota": {"network": 5}});
+        server.client().put(&format!("/v2.0/quotas/{project}"), &limit).await?.expect(200)?;
+        let answers =
+            race(&server, |_, client| post(client, "network", json!({"project_id": project}))).await?;
+        assert_eq!((count(&answers, 201), count(&answers, 409)), (5, WRITERS - 5), "{answers:?}");
+        let details = server.get(&format!("/v2.0/quotas/{project}/details")).await?.expect(200)?;
+        assert_eq!(details["quota"]["network"]["used"], 5);
+    }
+    // Without a limit everything is counted, whoever was at it at the same time.
+    race(&server, |_, client| post(client, "network", json!({"project_id": "free"}))).await?;
+    let details = server.get("/v2.0/quotas/free/details").await?.expect(200)?;
+    assert_eq!(details["quota"]["network"], json!({"limit": -1, "used": WRITERS, "reserved": 0}));
+    Ok(())
+}

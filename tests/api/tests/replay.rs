@@ -7,7 +7,7 @@ use hadron_api_tests::{replay, world};
 const ALL: usize = 210;
 /// Probes that are in scope, at least: a table of what is out of scope that
 /// grows by mistake shows.
-const COMPARED: usize = 95;
+const COMPARED: usize = 115;
 /// The providers that the recorded Neutron had.
 const PROVIDERS: &str = r#"
 [plugin.service-providers.config]
@@ -27,7 +27,7 @@ fn satisfied(report: &replay::Report) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn recorded_dialogues_are_answered_as_neutron_answered_on_sqlite() -> Result<()> {
-    let server = world::builder().config(PROVIDERS).start().await?;
+    let server = world::builder().config(PROVIDERS).config(replay::LIMITS).start().await?;
     satisfied(&replay::replay(server.url()).await?);
     Ok(())
 }
@@ -36,7 +36,8 @@ async fn recorded_dialogues_are_answered_as_neutron_answered_on_sqlite() -> Resu
 async fn recorded_dialogues_are_answered_as_neutron_answered_on_postgresql() -> Result<()> {
     let Some(postgres) = hadron_test_support::shared() else { return Ok(()) };
     let database = postgres.fresh_database().await;
-    let server = world::builder().config(PROVIDERS).database(&database).start().await?;
+    let server =
+        world::builder().database(&database).config(PROVIDERS).config(replay::LIMITS).start().await?;
     satisfied(&replay::replay(server.url()).await?);
     Ok(())
 }

@@ -60,6 +60,7 @@ impl Setup {
             .args(["--database", &self.database])
             .arg("--set")
             .arg(format!("plugins.mechanism_drivers={}", self.drivers.join(",")))
+            .args(["--set", "quota.limits=*=-1"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(&log)?)

@@ -7,6 +7,7 @@
 
 mod answers;
 mod documents;
+mod kept;
 mod operations;
 mod page;
 mod parameters;
@@ -119,7 +120,11 @@ fn tags(tables: &Tables) -> Vec<Value> {
     let resources = tables.all().map(|resource| {
         json!({"name": resource.name, "description": format!("Of the plugin {}.", resource.id.0.plugin)})
     });
-    resources.chain([json!({"name": documents::TAG, "description": "About the server itself."})]).collect()
+    let own = [
+        json!({"name": kept::TAG, "description": "How much a project may have, and has."}),
+        json!({"name": documents::TAG, "description": "About the server itself."}),
+    ];
+    resources.chain(own).collect()
 }
 
 fn paths(context: &Context<'_>) -> Map<String, Value> {
@@ -136,6 +141,13 @@ fn paths(context: &Context<'_>) -> Map<String, Value> {
             Meaning::Batch => Vec::new(),
             Meaning::Collection(place) => operations::collection(context, place),
             Meaning::Item(place, _) => operations::item(context, place),
+            Meaning::Quotas => kept::quotas(context),
+            Meaning::Quota(_) => kept::quota(context),
+            Meaning::DefaultQuota(_) => kept::default_quota(context),
+            Meaning::QuotaDetails(_) => kept::quota_details(context),
+            Meaning::OwnProject(word) => kept::own_project(context, word),
+            Meaning::Tags(place, _) => kept::tags(context, place),
+            Meaning::Tag(place, ..) => kept::tag(context, place),
             Meaning::Action(place, _, name) => {
                 let declared = place.resource.actions.iter().find(|action| action.name == *name);
                 declared.map_or_else(Vec::new, |action| operations::action(context, place, action))

@@ -77,6 +77,14 @@ fn filter(kind: &Kind<'_>) -> (Value, String) {
         Kind::Scalar(attribute) => (schema::asked(&attribute.validate), equal),
         Kind::Scalars(item) => (schema::asked(item), "Rows whose list has one of these items.".to_owned()),
         Kind::Items(members, table) => nested(members, table),
+        Kind::Tags { all, none } => {
+            let which = if *all { "all" } else { "one" };
+            let have = if *none { "do not have" } else { "have" };
+            (
+                json!({"type": "string"}),
+                format!("Rows that {have} {which} of these tags, separated by commas."),
+            )
+        }
     }
 }
 

@@ -207,7 +207,8 @@ mod tests {
     fn a_create_gets_its_project_and_defaults() {
         assert_eq!(
             made(&admin(), json!({"level": "5"})).unwrap(),
-            json!({"project_id": "p1", "name": "", "admin_state_up": true, "shared": false, "level": 5, "acme:colour": "red"})
+            json!({"project_id": "p1", "name": "", "admin_state_up": true, "shared": false, "level": 5,
+                "description": "", "tags": [], "acme:colour": "red"})
         );
         let system = Caller { project_id: String::new(), ..admin() };
         assert_eq!(
@@ -238,6 +239,7 @@ mod tests {
             (json!({"id": "x"}), "Attribute 'id' not allowed in POST"),
             (json!({"status": "x"}), "Attribute 'status' not allowed in POST"),
             (json!({"parts": []}), "Attribute 'parts' not allowed in POST"),
+            (json!({"tags": ["a"]}), "Attribute 'tags' not allowed in POST"),
             (json!({"name": 5}), "Invalid input for name. Reason: '5' is not a valid string."),
             (json!({"shared": "abc"}), "Invalid input for operation: 'abc' cannot be converted to boolean."),
             (json!({"acme:colour": "x"}), "Invalid input for acme:colour. Reason: x is not in valid_values."),
@@ -254,6 +256,7 @@ mod tests {
             (json!({"project_id": "x"}), "Cannot update read-only attribute tenant_id"),
             (json!({"revision_number": 5}), "Cannot update read-only attribute revision_number"),
             (json!({"shelf_id": null}), "Cannot update read-only attribute shelf_id"),
+            (json!({"tags": ["a"]}), "Cannot update read-only attribute tags"),
             (json!({"nosuch": 1}), "Unrecognized attribute(s) 'nosuch'"),
         ] {
             assert_eq!(changed(body).unwrap_err(), message);

@@ -44,6 +44,7 @@ fn refused<T>(result: Result<T, StoreError>) -> Answer<T> {
         Err(StoreError::Duplicate(key)) => Refused::Duplicate(key),
         Err(StoreError::MissingReference(attribute)) => Refused::MissingReference(attribute),
         Err(StoreError::InUse(collection)) => Refused::InUse(collection),
+        Err(error @ StoreError::OverQuota(_)) => return Err(Abort(Failure::from(error)).into()),
         Err(StoreError::Invalid(sentence)) => Refused::Invalid(sentence),
         Err(StoreError::Doomed) => Refused::Invalid(StoreError::Doomed.to_string()),
         Err(error @ (StoreError::Retry(_) | StoreError::Unavailable(_) | StoreError::Database(_))) => {
@@ -71,9 +72,19 @@ fn new_row(text: &str) -> Result<NewRow, Refused> {
     Ok(NewRow { id, project_id, document, extensions: Vec::new() })
 }
 
-/// Rows that the unit's caller asked for need their extenders' attributes.
+/// Takes out what the host keeps: a plugin was shown it and may give it back.
+fn leave_kept(unit: &Unit, id: &CollectionId, document: &mut Map<String, Value>) {
+    if let Some((_, collection)) = unit.set.owner(id) {
+        collection.kept().iter().for_each(|a| drop(document.shift_remove(&a.name)));
+    }
+}
+
+/// Rows that the unit's caller asked for need what it asked of the host and of
+/// their extenders.
 async fn insert(unit: &Arc<Unit>, id: &CollectionId, mut rows: Vec<NewRow>) -> Answer<()> {
-    if unit.set.extenders(&id.name).next().is_some() {
+    rows.iter_mut().for_each(|row| leave_kept(unit, id, &mut row.document));
+    let requested = |row: &NewRow| unit.has_requested(&(id.clone(), row.id.clone()));
+    if rows.iter().any(requested) || unit.set.extenders(&id.name).next().is_some() {
         let asked: Vec<_> = rows.iter().map(|row| (row.id.clone(), row.document.clone(), None)).collect();
         match operations::extend(unit, id, Operation::Create, &asked).await {
             Ok(extensions) => rows.iter_mut().zip(extensions).for_each(|(row, kept)| row.extensions = kept),
@@ -133,6 +144,7 @@ impl Host for HostState {
         };
         ["id", "project_id"].iter().chain(&KEPT).for_each(|name| drop(changes.shift_remove(*name)));
         let collection = self.own(&collection);
+        leave_kept(&unit, &collection, &mut changes);
         if unit.has_requested(&(collection.clone(), id.clone())) {
             return match operations::write(&unit, &collection, &id, changes).await {
                 Ok(row) => Ok(Ok(row.json())),

@@ -51,6 +51,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
             limits.call_limit_ms, limits.unit_limit_ms
         ));
     }
+    problems.extend(config.quota.defaults().err());
     problems
 }
 
@@ -126,6 +127,18 @@ mod tests {
         let told = [open[0], ("allow_remote_without_auth", "true")];
         assert_eq!(problems(&with(&told)), Vec::<String>::new());
         assert_eq!(problems(&with(&[("listen", "[::1]:1")])), Vec::<String>::new());
+    }
+
+    #[test]
+    fn limits_of_projects_are_names_and_numbers() {
+        let good = with(&[("quota.limits", "network=3, port=-1, *=0")]);
+        assert_eq!(problems(&good), Vec::<String>::new());
+        let quotas = good.runtime().quotas;
+        assert_eq!((quotas.of("network", 9), quotas.of("port", 9), quotas.of("other", 9)), (3, -1, 0));
+        assert_eq!(with(&[]).runtime().quotas.of("network", 9), 9);
+        for bad in ["network", "network=x", "=1", "port=-2"] {
+            assert!(problems(&with(&[("quota.limits", bad)]))[0].contains(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -292,6 +292,12 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "Most operations of a POST /v2.0/batch, which is one transaction.",
     },
     Key {
+        name: "quota.limits",
+        kind: Kind::List,
+        default: "[]",
+        doc: "How many of a resource a project may have that has no limit of its own, as \"network=100\"; -1 is no limit, and the name * stands for all that are not named. Without it, what plugins declare (Neutron's defaults).",
+    },
+    Key {
         name: "log.format",
         kind: Kind::Choice(&["auto", "human", "json"]),
         default: r#""auto""#,

@@ -150,7 +150,7 @@ pub(crate) fn backfill_list(dialect: Dialect, table: &Table, list: &List) -> Sql
             }
         }
     }
-    let json = table.json(list.place);
+    let json = table.json(list.place).column;
     sql.push(" FROM ").ident(&table.name).push(" AS t, ");
     match dialect {
         Dialect::Sqlite => {

@@ -1,7 +1,7 @@
 //! Predicates and sort keys as SQL.
 
 use super::{Bind, Dialect, Ident, Member, Sql, is_allowed};
-use crate::schema::{EntriesOf, List, ParentValue, Place, Reference, Table, standard};
+use crate::schema::{EntriesOf, Json, List, ParentValue, Place, Reference, Table, standard};
 use crate::{Predicate, StoreError};
 use hadron_manifest::Column;
 use serde_json::Value;
@@ -10,12 +10,16 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub(crate) struct Operand {
     alias: &'static str,
-    column: Ident,
-    /// A member of the JSON column, else the column itself.
-    member: Option<Member>,
-    /// Decided by entries about the action, not kept.
-    decided: Option<(Option<EntriesOf>, String)>,
+    source: Source,
     pub(crate) kind: Column,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Column(Ident),
+    Member(Json, Member),
+    /// Not kept: true where entries allow this action.
+    Decided(Option<EntriesOf>, String),
 }
 
 /// Where names are looked up.
@@ -40,21 +44,20 @@ pub(crate) fn filter(sql: &mut Sql, table: &Table, predicate: &Predicate) -> Res
 /// The attribute as an expression of the row.
 pub(super) fn operand(table: &Table, name: &str) -> Result<Operand, StoreError> {
     if let Some((column, kind)) = standard(name) {
-        return Ok(Operand { alias: ROW, column, member: None, decided: None, kind });
+        return Ok(Operand { alias: ROW, source: Source::Column(column), kind });
     }
     let field = table.field(name).ok_or_else(|| unknown(table.id.name.as_ref(), name))?;
-    Ok(Operand {
-        alias: ROW,
-        column: field.column.clone().unwrap_or_else(|| table.json(field.place)),
-        member: field.column.is_none().then(|| field.name.clone()),
-        decided: field.rbac.clone().map(|action| (table.entries.clone(), action)),
-        kind: field.kind,
-    })
+    let source = match (&field.rbac, &field.column) {
+        (Some(action), _) => Source::Decided(table.entries.clone(), action.clone()),
+        (None, Some(column)) => Source::Column(column.clone()),
+        (None, None) => Source::Member(table.json(field.place), field.name.clone()),
+    };
+    Ok(Operand { alias: ROW, source, kind: field.kind })
 }
 
 /// A member of a JSON column as its attribute's type, for filling new columns.
 pub(super) fn extracted(table: &Table, place: Place, member: &Member, kind: Column) -> Operand {
-    Operand { alias: ROW, column: table.json(place), member: Some(member.clone()), decided: None, kind }
+    Operand { alias: ROW, source: Source::Member(table.json(place), member.clone()), kind }
 }
 
 fn unknown(collection: &str, name: &str) -> StoreError {
@@ -64,16 +67,19 @@ fn unknown(collection: &str, name: &str) -> StoreError {
 impl Operand {
     /// The expression; text is compared and sorted by code point.
     pub(super) fn write(&self, sql: &mut Sql) {
-        if let Some((entries, action)) = &self.decided {
-            return is_allowed(sql, self.alias, entries.as_ref(), action);
-        }
-        let Some(member) = &self.member else {
-            sql.column(self.alias, &self.column);
-            return;
+        let (json, member) = match &self.source {
+            Source::Member(json, member) => (json, member),
+            Source::Column(column) => {
+                sql.column(self.alias, column);
+                return;
+            }
+            Source::Decided(entries, action) => {
+                return is_allowed(sql, self.alias, entries.as_ref(), action);
+            }
         };
         match sql.dialect {
             Dialect::Sqlite => {
-                sql.push("json_extract(").column(self.alias, &self.column).push(", ").path(member).push(")");
+                sql.push("json_extract(").json(self.alias, json).push(", ").path(member).push(")");
             }
             Dialect::Postgres => {
                 let (open, close) = match self.kind {
@@ -81,7 +87,7 @@ impl Operand {
                     Column::Integer => ("CAST(", " AS bigint)"),
                     Column::Boolean => ("CAST(", " AS boolean)"),
                 };
-                sql.push(open).column(self.alias, &self.column).push(" ->> ").member(member).push(close);
+                sql.push(open).json(self.alias, json).push(" ->> ").member(member).push(close);
             }
         }
     }
@@ -174,23 +180,23 @@ fn item_operand(list: &List, member: &str) -> Result<Operand, StoreError> {
     let column = list.columns.iter().find(|c| c.member.as_str() == member).ok_or_else(|| {
         StoreError::Invalid(format!("'{member}' of '{}' cannot be searched", list.attribute.as_str()))
     })?;
-    Ok(Operand { alias: ITEM, column: column.column.clone(), member: None, decided: None, kind: column.kind })
+    Ok(Operand { alias: ITEM, source: Source::Column(column.column.clone()), kind: column.kind })
 }
 
 fn above_operand(reference: &Reference, name: &str) -> Result<Operand, StoreError> {
     if let Some((column, kind)) = standard(name) {
-        return Ok(Operand { alias: ABOVE, column, member: None, decided: None, kind });
+        return Ok(Operand { alias: ABOVE, source: Source::Column(column), kind });
     }
     let found = reference.above.iter().find(|a| a.name == name);
     let found = found.ok_or_else(|| unknown(&reference.target.name, name))?;
-    let (column, member, decided) = match &found.value {
-        ParentValue::Column(column) => (column.clone(), None, None),
-        ParentValue::Member(json, member) => (json.clone(), Some(member.clone()), None),
-        ParentValue::Decided(entries, action) => {
-            (Ident::host("id"), None, Some((entries.clone(), action.clone())))
+    let source = match &found.value {
+        ParentValue::Column(column) => Source::Column(column.clone()),
+        ParentValue::Member(json, member) => {
+            Source::Member(Json { column: json.clone(), defaults: None }, member.clone())
         }
+        ParentValue::Decided(entries, action) => Source::Decided(entries.clone(), action.clone()),
     };
-    Ok(Operand { alias: ABOVE, column, member, decided, kind: found.kind })
+    Ok(Operand { alias: ABOVE, source, kind: found.kind })
 }
 
 /// The ids of all rows that fit are gathered once: then an index on the
@@ -221,7 +227,7 @@ fn exists(
 
 fn compare(sql: &mut Sql, name: &str, operand: &Operand, predicate: &Predicate) -> Result<(), StoreError> {
     match predicate {
-        Predicate::In(_, values) if operand.decided.is_some() => {
+        Predicate::In(_, values) if matches!(operand.source, Source::Decided(..)) => {
             let asks = |truth: bool| {
                 values.iter().any(|v| value_of(operand.kind, v) == Some(Bind::Boolean(Some(truth))))
             };

@@ -10,7 +10,7 @@ pub(crate) fn host_tables(dialect: Dialect) -> &'static [(&'static str, &'static
     }
 }
 
-const SQLITE_TABLES: [(&str, &str); 13] = [
+const SQLITE_TABLES: [(&str, &str); 15] = [
     ("hadron_schema", "CREATE TABLE hadron_schema (plugin TEXT PRIMARY KEY, declared TEXT NOT NULL)"),
     (
         "hadron_journal",
@@ -58,11 +58,21 @@ const SQLITE_TABLES: [(&str, &str); 13] = [
      PRIMARY KEY (project, person, name))",
     ),
     ("hadron_answers_created", "CREATE INDEX hadron_answers_created ON hadron_answers (created)"),
+    (
+        "hadron_quotas",
+        "CREATE TABLE hadron_quotas (project TEXT NOT NULL, quota TEXT NOT NULL, most BIGINT NOT NULL, \
+     PRIMARY KEY (project, quota)) WITHOUT ROWID",
+    ),
+    (
+        "hadron_usage",
+        "CREATE TABLE hadron_usage (project TEXT NOT NULL, quota TEXT NOT NULL, unit TEXT NOT NULL, \
+     used BIGINT NOT NULL, PRIMARY KEY (project, quota, unit)) WITHOUT ROWID",
+    ),
 ];
 
 /// Free intervals change in place: room in their pages keeps those updates from
 /// touching the index. Their key is the upper end, numbers go from the lower.
-const POSTGRES_TABLES: [(&str, &str); 14] = [
+const POSTGRES_TABLES: [(&str, &str); 17] = [
     ("hadron_schema", "CREATE TABLE hadron_schema (plugin TEXT PRIMARY KEY, declared TEXT NOT NULL)"),
     (
         "hadron_units",
@@ -115,6 +125,18 @@ const POSTGRES_TABLES: [(&str, &str); 14] = [
      created BIGINT NOT NULL, PRIMARY KEY (project, person, name))",
     ),
     ("hadron_answers_created", "CREATE INDEX hadron_answers_created ON hadron_answers (created)"),
+    (
+        "hadron_quotas",
+        "CREATE TABLE hadron_quotas (project TEXT COLLATE \"C\" NOT NULL, quota TEXT COLLATE \"C\" NOT NULL, \
+     most BIGINT NOT NULL, PRIMARY KEY (project, quota))",
+    ),
+    (
+        "hadron_usage",
+        "CREATE TABLE hadron_usage (project TEXT COLLATE \"C\" NOT NULL, quota TEXT COLLATE \"C\" NOT NULL, \
+     unit TEXT COLLATE \"C\" NOT NULL, used BIGINT NOT NULL, \
+     CONSTRAINT hadron_usage_pkey PRIMARY KEY (project, quota, unit))",
+    ),
+    ("hadron_usage_units", "CREATE INDEX hadron_usage_units ON hadron_usage (unit) WHERE unit <> ''"),
 ];
 
 /// Only one replica changes tables at a time: held until the end of the

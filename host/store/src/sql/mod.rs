@@ -11,6 +11,7 @@ mod filter;
 mod host;
 mod journal;
 mod pools;
+mod quotas;
 mod rbac;
 mod rows;
 
@@ -19,9 +20,11 @@ pub(crate) use ddl::*;
 pub(crate) use host::*;
 pub(crate) use journal::*;
 pub(crate) use pools::*;
+pub(crate) use quotas::*;
 pub(crate) use rbac::*;
 pub(crate) use rows::*;
 
+use crate::schema::Json;
 use crate::{StoreError, View};
 use std::sync::Arc;
 
@@ -190,6 +193,17 @@ impl Sql {
         self.text.push_str(alias);
         self.text.push('.');
         self.ident(ident)
+    }
+
+    /// The document in a row's JSON column.
+    fn json(&mut self, alias: &'static str, json: &Json) -> &mut Sql {
+        let Some(defaults) = &json.defaults else { return self.column(alias, &json.column) };
+        self.push("COALESCE(").column(alias, &json.column).push(", '");
+        // Written by the host and free of quotes; were there one, it would be
+        // doubled and not end the text.
+        let text = defaults.replace('\'', "''");
+        self.text.push_str(&text);
+        self.push("'").either("", "::jsonb").push(")")
     }
 
     fn number(&mut self, number: i64) -> &mut Sql {

@@ -115,10 +115,10 @@ pub(crate) fn entries_of_rows(
 pub(crate) fn forget_kept(dialect: Dialect, table: &Table, field: &Field) -> Sql {
     let json = table.json(field.place);
     let mut sql = Sql::new(dialect);
-    sql.push("UPDATE ").ident(&table.name).push(" AS t SET ").ident(&json).push(" = ");
+    sql.push("UPDATE ").ident(&table.name).push(" AS t SET ").ident(&json.column).push(" = ");
     match dialect {
-        Dialect::Sqlite => sql.push("json_remove(").column("t", &json).push(", ").path(&field.name).push(")"),
-        Dialect::Postgres => sql.column("t", &json).push(" - ").member(&field.name),
+        Dialect::Sqlite => sql.push("json_remove(").json("t", &json).push(", ").path(&field.name).push(")"),
+        Dialect::Postgres => sql.json("t", &json).push(" - ").member(&field.name),
     };
     sql.push(" WHERE ");
     kept(&mut sql, table, field);
@@ -130,9 +130,7 @@ pub(crate) fn forget_kept(dialect: Dialect, table: &Table, field: &Field) -> Sql
 fn kept(sql: &mut Sql, table: &Table, field: &Field) {
     let json = table.json(field.place);
     match sql.dialect {
-        Dialect::Sqlite => {
-            sql.push("json_extract(").column("t", &json).push(", ").path(&field.name).push(")")
-        }
-        Dialect::Postgres => sql.push("(").column("t", &json).push(" ->> ").member(&field.name).push(")"),
+        Dialect::Sqlite => sql.push("json_extract(").json("t", &json).push(", ").path(&field.name).push(")"),
+        Dialect::Postgres => sql.push("(").json("t", &json).push(" ->> ").member(&field.name).push(")"),
     };
 }

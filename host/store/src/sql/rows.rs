@@ -56,23 +56,23 @@ fn json_column(sql: &mut Sql, table: &Table, place: Place, view: &View) {
         .filter(|f| f.place == place && f.rbac.is_none() && view.hidden.iter().any(|h| h == f.name.as_str()))
         .map(|f| &f.name)
         .collect();
-    let column = table.json(place);
+    let json = table.json(place);
     match (sql.dialect, hidden.is_empty()) {
         (Dialect::Sqlite, true) => {
-            sql.column(ROW, &column);
+            sql.json(ROW, &json);
         }
         (Dialect::Sqlite, false) => {
-            sql.push("json_remove(").column(ROW, &column).push(", ");
+            sql.push("json_remove(").json(ROW, &json).push(", ");
             sql.list(hidden, |sql, member| {
                 sql.path(member);
             });
             sql.push(")");
         }
         (Dialect::Postgres, true) => {
-            sql.column(ROW, &column).push("::text");
+            sql.json(ROW, &json).push("::text");
         }
         (Dialect::Postgres, false) => {
-            sql.push("(").column(ROW, &column).push(" - ARRAY[");
+            sql.push("(").json(ROW, &json).push(" - ARRAY[");
             sql.list(hidden, |sql, member| {
                 sql.member(member);
             });
@@ -381,8 +381,9 @@ pub(crate) fn update(
     sql
 }
 
-/// Removes rows, locking them in the order of their ids.
-pub(crate) fn delete(dialect: Dialect, table: &Table, ids: Vec<String>) -> Sql {
+/// Removes rows, locking them in the order of their ids; answers their
+/// projects, and these columns.
+pub(crate) fn delete(dialect: Dialect, table: &Table, ids: Vec<String>, answering: &[&Ident]) -> Sql {
     let mut sql = Sql::new(dialect);
     sql.push("DELETE FROM ").ident(&table.name).push(" WHERE \"id\"");
     match (dialect, ids.as_slice()) {
@@ -397,6 +398,45 @@ pub(crate) fn delete(dialect: Dialect, table: &Table, ids: Vec<String>) -> Sql {
             sql.one_of(Bind::Texts(ids)).push(" ORDER BY \"id\" FOR UPDATE)");
         }
     }
+    sql.push(" RETURNING \"project_id\"");
+    for column in answering {
+        sql.push(", ").ident(column);
+    }
+    sql
+}
+
+/// Raises the revisions of rows, whatever they are, locking the rows in the
+/// order of their ids; answers ids and new revisions.
+pub(crate) fn revise(dialect: Dialect, table: &Ident, ids: Vec<String>, now: &str) -> Sql {
+    let mut sql = Sql::new(dialect);
+    sql.push("UPDATE ").ident(table).push(" SET \"revision\" = \"revision\" + 1, \"updated_at\" = ");
+    sql.bind(now.into()).push(" WHERE \"id\"");
+    match dialect {
+        Dialect::Sqlite => {
+            sql.one_of(Bind::Texts(ids));
+        }
+        Dialect::Postgres => {
+            sql.push(" IN (SELECT \"id\" FROM ").ident(table).push(" WHERE \"id\"");
+            sql.one_of(Bind::Texts(ids)).push(" ORDER BY \"id\" FOR NO KEY UPDATE)");
+        }
+    }
+    sql.push(" RETURNING \"id\", \"revision\"");
+    sql
+}
+
+/// Holds rows against anybody who would refer to them; PostgreSQL only.
+pub(crate) fn hold_rows(table: &Ident, ids: Vec<String>) -> Sql {
+    let mut sql = Sql::new(Dialect::Postgres);
+    sql.push("SELECT 1 FROM ").ident(table).push(" WHERE \"id\"").one_of(Bind::Texts(ids));
+    sql.push(" ORDER BY \"id\" FOR UPDATE");
+    sql
+}
+
+/// Ids and projects of rows that refer to one of these.
+pub(crate) fn referring_projects(dialect: Dialect, table: &Ident, column: &Ident, ids: Vec<String>) -> Sql {
+    let mut sql = Sql::new(dialect);
+    sql.push("SELECT \"id\", \"project_id\" FROM ").ident(table).push(" WHERE ").ident(column);
+    sql.one_of(Bind::Texts(ids));
     sql
 }
 

@@ -1,8 +1,10 @@
 //! Changing manifests while there are rows.
 
 use crate::world::*;
-use hadron_manifest::{Collection, Key, ListTable, ListTableColumn, Manifest, Reference, Validator};
-use hadron_store::{Predicate, Query, Store, StoreError, View};
+use hadron_manifest::{
+    Collection, Key, ListTable, ListTableColumn, Manifest, Reference, Standard, Validator,
+};
+use hadron_store::{KEPT_BY_HOST, Predicate, Query, Store, StoreError, View};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -146,7 +148,7 @@ on_both! {
         world.add(&shelves(), vec![row]).await;
         migrate(&world.store, vec![warehouse()]).await.unwrap();
         let read = world.store.get(&shelves(), "a", &Predicate::always(), &View::default()).await.unwrap().unwrap();
-        assert!(read.extensions.is_empty());
+        assert!(read.extensions.iter().all(|(plugin, _)| plugin == KEPT_BY_HOST));
         let coats = Predicate::In("coats".into(), vec![1.into()]);
         assert!(world.store.count(&shelves(), &coats).await.is_err());
         let mut unit = world.begin().await;
@@ -156,7 +158,7 @@ on_both! {
         assert_eq!(migrate(&world.store, vec![warehouse(), painter()]).await.unwrap(), Vec::<String>::new());
         assert_eq!(world.store.count(&shelves(), &coats).await.unwrap(), 1);
         let read = world.store.get(&shelves(), "a", &Predicate::always(), &View::default()).await.unwrap().unwrap();
-        let extension: Value = serde_json::from_str(&read.extensions[0].1).unwrap();
+        let extension: Value = serde_json::from_str(&read.extensions.iter().find(|(plugin, _)| plugin == "painter").unwrap().1).unwrap();
         assert_eq!(extension, json!({"colour": "red", "coats": 1}));
     }
 
@@ -208,7 +210,12 @@ on_both! {
         let other = Store::open(settings).await.unwrap();
         let mut more = warehouse();
         for i in 0..5 {
-            more.collections.push(Collection { name: format!("c{i}"), member: format!("m{i}"), ..Collection::default() });
+            more.collections.push(Collection {
+                name: format!("c{i}"),
+                member: format!("m{i}"),
+                standard: Standard::NONE,
+                ..Collection::default()
+            });
         }
         let (one, two) = tokio::join!(
             migrate(&world.store, vec![more.clone(), painter()]),

@@ -30,10 +30,10 @@ on_both! {
                 "id": "s1", "project_id": "p", "tenant_id": "p", "revision_number": 0,
                 "created_at": written.created_at, "updated_at": written.updated_at,
                 "name": "Südwand", "height": 3, "extra": {"a": [1, null]}, "tags": ["x"],
-                "colour": "red", "coats": 2, "boxes": [],
+                "colour": "red", "coats": 2, "boxes": [], "description": "",
             })
         );
-        assert_eq!(read.extensions.len(), 1);
+        assert_eq!(read.extensions.len(), 2);
         let hidden = View { hidden: vec!["extra".into(), "colour".into(), "boxes".into(), "no such".into()], derived: true, ..View::default() };
         let read = world.store.get(&shelves(), "s1", &Predicate::always(), &hidden).await.unwrap().unwrap();
         let shown = parsed(&read);
@@ -45,6 +45,33 @@ on_both! {
         assert_eq!(world.store.get(&shelves(), "s1", &own, &hidden).await.unwrap(), None);
         assert_eq!(world.store.get(&shelves(), "nobody", &Predicate::always(), &hidden).await.unwrap(), None);
         assert_eq!(world.store.get(&shelves(), "s\u{0}1", &Predicate::always(), &hidden).await.unwrap(), None);
+    }
+
+    async fn a_row_is_revised_when_what_it_lists_comes_or_goes(world: World) {
+        world.add(&shelves(), vec![new("s", json!({})), new("t", json!({}))]).await;
+        let revisions = async || {
+            let mut all = Vec::new();
+            for id in ["s", "t"] {
+                let row = world.store.get(&shelves(), id, &Predicate::always(), &View::default()).await.unwrap();
+                all.push(row.unwrap().revision);
+            }
+            all
+        };
+        world.add(&boxes(), vec![new("1", json!({"shelf_id": "s"})), new("2", json!({"shelf_id": "s"}))]).await;
+        assert_eq!(revisions().await, [1, 0]);
+        let mut unit = world.begin().await;
+        // What the unit knew of the shelf before still holds.
+        unit.get(&shelves(), "s", &View::default()).await.unwrap();
+        unit.update(&boxes(), "1", object(json!({"name": "x"})), Vec::new()).await.unwrap();
+        unit.update(&boxes(), "1", object(json!({"shelf_id": "t"})), Vec::new()).await.unwrap();
+        let shelf = unit.update(&shelves(), "s", object(json!({"name": "y"})), Vec::new()).await.unwrap();
+        assert_eq!(shelf.revision, 3);
+        unit.commit(Vec::new()).await.unwrap();
+        assert_eq!(revisions().await, [3, 1]);
+        let mut unit = world.begin().await;
+        unit.delete(&boxes(), &["1".into(), "2".into()]).await.unwrap();
+        unit.commit(Vec::new()).await.unwrap();
+        assert_eq!(revisions().await, [4, 2]);
     }
 
     async fn a_unit_that_is_dropped_or_rolled_back_leaves_nothing(world: World) {

@@ -3,7 +3,7 @@
 
 use hadron_manifest::{
     Attribute, Collection, Derived, DerivedFrom, Extends, Key, ListTable, ListTableColumn, Manifest,
-    OnDelete, Reference, Validator,
+    OnDelete, Quota, Reference, Validator,
 };
 use hadron_store::{CollectionId, Keep, Location, NewRow, Row, Settings, Store};
 use serde_json::{Map, Value};
@@ -198,6 +198,7 @@ pub(crate) fn warehouse() -> Manifest {
             Collection {
                 name: "things".into(),
                 member: "thing".into(),
+                quota: Some(Quota { default: -1 }),
                 attributes: vec![text("name"), slots],
                 ..Collection::default()
             },
@@ -205,6 +206,7 @@ pub(crate) fn warehouse() -> Manifest {
                 name: "labels".into(),
                 member: "label".into(),
                 private: true,
+                quota: Some(Quota { default: -1 }),
                 attributes: vec![attribute("shelf_id", Validator::Uuid), text("text")],
                 references: vec![Reference {
                     attribute: "shelf_id".into(),

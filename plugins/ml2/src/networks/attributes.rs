@@ -2,7 +2,7 @@
 
 use super::sharing;
 use crate::attribute::{boolean, column, filterable, text};
-use hadron_sdk::manifest::{Attribute, Collection, Derived, DerivedFrom, Rbac, Validator};
+use hadron_sdk::manifest::{Attribute, Collection, Derived, DerivedFrom, Quota, Rbac, Validator};
 use hadron_sdk::serde_json::json;
 
 /// The declaration of the collection.
@@ -44,6 +44,7 @@ pub(crate) fn collection() -> Collection {
                 attribute: "network_id".to_owned(),
             },
         }],
+        quota: Some(Quota { default: 100 }),
         ..Collection::default()
     }
 }

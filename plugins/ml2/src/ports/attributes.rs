@@ -2,7 +2,8 @@
 
 use crate::attribute::{boolean, column, filterable, hidden, owner, text};
 use hadron_sdk::manifest::{
-    Attribute, Collection, Key, ListTable, ListTableColumn, OnDelete, Reference, Validator,
+    Attribute, Collection, Key, ListTable, ListTableColumn, OnDelete, Quota, Reference, Standard, Tags,
+    Validator,
 };
 use hadron_sdk::serde_json::json;
 
@@ -84,6 +85,10 @@ pub(crate) fn collection() -> Collection {
             collection: "networks".to_owned(),
             on_delete: OnDelete::Restrict,
         }],
+        // Nova makes ports and their tags in one request; nothing else is born
+        // with tags. In Neutron: `TAG_ATTRIBUTE_MAP_PORTS`.
+        standard: Standard { tags: Tags::AtCreation, ..Standard::default() },
+        quota: Some(Quota { default: 500 }),
         ..Collection::default()
     }
 }

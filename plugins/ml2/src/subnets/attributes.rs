@@ -1,7 +1,7 @@
 //! The attributes of subnets, as Neutron's API defines them.
 
 use crate::attribute::{boolean, filterable, owner, text};
-use hadron_sdk::manifest::{Attribute, Collection, OnDelete, Reference, Validator};
+use hadron_sdk::manifest::{Attribute, Collection, OnDelete, Quota, Reference, Validator};
 use hadron_sdk::serde_json::json;
 
 /// The declaration of the collection.
@@ -60,6 +60,7 @@ pub(crate) fn collection() -> Collection {
             collection: "networks".to_owned(),
             on_delete: OnDelete::Restrict,
         }],
+        quota: Some(Quota { default: 100 }),
         ..Collection::default()
     }
 }

@@ -22,6 +22,9 @@ use std::collections::BTreeMap;
 /// Requests and answers, one a line.
 const PROBES: &str = include_str!("../../data/probes.jsonl");
 
+/// What the recorded server was configured with: Neutron's limits.
+pub const LIMITS: &str = "[quota]\nlimits = []\n";
+
 /// A request and the answer to it.
 #[derive(Clone, Debug, Deserialize)]
 struct Probe {

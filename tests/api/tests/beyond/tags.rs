@@ -1,6 +1,6 @@
 //! Entity tags on show and list.
 
-use hadron_api_tests::world::{list, network, sqlite, subnet};
+use hadron_api_tests::world::{network, sqlite, subnet};
 use hadron_sdk_testing::{Answer, Client, Result};
 use serde_json::json;
 
@@ -28,12 +28,20 @@ async fn what_did_not_change_is_not_sent_again() -> Result {
     assert_eq!(again(&client, "/v2.0/networks", &listed).await?, 304);
     assert_eq!(again(&client, &path, "\"other\"").await?, 200);
 
-    // A subnet changes what a network shows, though not its revision.
-    let revision = list(&client, "/v2.0/networks").await?[0]["revision_number"].clone();
+    // A subnet changes what a network shows.
     subnet(&client, &net, "10.0.0.0/24").await?;
-    assert_eq!(list(&client, "/v2.0/networks").await?[0]["revision_number"], revision);
     assert_eq!(again(&client, &path, &shown).await?, 200);
     assert_eq!(again(&client, "/v2.0/networks", &listed).await?, 200);
+
+    // So does a policy that shares it, though not its revision.
+    let before = client.get(&path).await?;
+    let policy = json!({"rbac_policy": {"object_type": "network", "object_id": net,
+        "action": "access_as_shared", "target_tenant": "*"}});
+    client.post("/v2.0/rbac-policies", &policy).await?.expect(201)?;
+    let after = client.get(&path).await?;
+    assert_ne!(tag(&before), tag(&after));
+    let revision = |answer: &Answer| answer.body["network"]["revision_number"].clone();
+    assert_eq!(revision(&before), revision(&after));
 
     // Other attributes, other callers: other tags.
     let whole = tag(&client.get(&path).await?);
