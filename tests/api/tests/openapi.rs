@@ -171,7 +171,9 @@ async fn schemathesis_sees_differences_that_were_planted() -> Result {
     let create = "/paths/~1v2.0~1networks/post/responses";
     let planted = [
         plant("Undocumented status code", create, |all| {
-            all.as_object_mut().map(|all| all.remove("400"));
+            if let Some(all) = all.as_object_mut() {
+                all.remove("400");
+            }
         })?,
         plant("Response violates schema", "/components/schemas/Network/properties/mtu", |schema| {
             *schema = json!({"type": "string"});
