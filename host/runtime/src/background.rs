@@ -1,6 +1,7 @@
 //! Work that nobody waits for: the journal's later attempts, ticks, messages.
 
 use crate::bindings::types::Error;
+use crate::hand::Held;
 use crate::journal::{self, Delivered};
 use crate::plugins::Plugin;
 use crate::request::{self, follow_in_background, put_off, refused_group, request_id};
@@ -25,7 +26,7 @@ const MOST_WAITING: usize = 1024;
 /// Delivers the journal: a queue and a task for each target, so that a slow
 /// device delays nobody else.
 pub(crate) async fn deliver(core: Arc<Core>) {
-    let mut queues: HashMap<String, mpsc::UnboundedSender<Entry>> = HashMap::new();
+    let mut queues: HashMap<String, mpsc::UnboundedSender<(Entry, Held)>> = HashMap::new();
     let waiting = Arc::new(AtomicUsize::new(0));
     loop {
         let _ = tokio::time::timeout(LOOK, core.wake.notified()).await;
@@ -42,6 +43,10 @@ pub(crate) async fn deliver(core: Arc<Core>) {
                 break;
             }
             for entry in claimed {
+                let held = core.hand.take([entry.new.id.clone()]);
+                if held.is_empty() {
+                    continue;
+                }
                 waiting.fetch_add(1, Ordering::Relaxed);
                 let target = entry.new.target.clone();
                 let queue = queues.entry(target).or_insert_with(|| {
@@ -50,7 +55,7 @@ pub(crate) async fn deliver(core: Arc<Core>) {
                     sender
                 });
                 // The task ends only with the queue, which is here.
-                let _ = queue.send(entry);
+                let _ = queue.send((entry, held));
             }
         }
     }
@@ -58,14 +63,19 @@ pub(crate) async fn deliver(core: Arc<Core>) {
 
 async fn deliver_to_one(
     core: Arc<Core>,
-    mut queue: mpsc::UnboundedReceiver<Entry>,
+    mut queue: mpsc::UnboundedReceiver<(Entry, Held)>,
     waiting: Arc<AtomicUsize>,
 ) {
     let mut batch = Vec::new();
     while queue.recv_many(&mut batch, CLAIM as usize).await > 0 {
         let count = batch.len();
-        for group in journal::groups(std::mem::take(&mut batch)) {
-            match journal::attempt(&core, &request_id(), &group, &mut HashMap::new()).await {
+        let (entries, mut held): (Vec<Entry>, Vec<Held>) = std::mem::take(&mut batch).into_iter().unzip();
+        for group in journal::groups(entries) {
+            let delivered = journal::attempt(&core, &request_id(), &group, &mut HashMap::new()).await;
+            for entry in &group {
+                held.iter_mut().for_each(|held| held.put_down(&entry.new.id));
+            }
+            match delivered {
                 Delivered::Done => core.wake.notify_one(),
                 Delivered::Later(reason) => put_off(&core, &group, &reason).await,
                 Delivered::Refused(refusal) => refused_group(&core, &request_id(), &group, &refusal).await,

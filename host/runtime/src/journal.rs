@@ -405,6 +405,8 @@ async fn undo(core: &Arc<Core>, entry: &Entry) -> Delivered {
     let asked = request::request_id();
     let caller = Caller { request_id: asked.clone(), is_admin: true, ..Caller::default() };
     let own = entry.new.id.clone();
+    // Nobody delivers what this takes back.
+    let _held = core.hand.take_all(&undo.entries).await;
     let done = request::run(core, caller, move |unit| {
         let (undo, own) = (undo.clone(), own.clone());
         Box::pin(async move {

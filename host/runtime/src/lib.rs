@@ -15,6 +15,7 @@ mod component;
 mod convert;
 mod engine;
 mod failpoint;
+mod hand;
 mod instance;
 mod journal;
 mod limits;
@@ -208,6 +209,8 @@ struct Core {
     secret: [u8; 32],
     /// Wakes the journal's worker.
     wake: tokio::sync::Notify,
+    /// Entries of the journal that are queued or being attempted here.
+    hand: hand::Hand,
     /// Requests that are to be done once, and are being done.
     running: work::Running,
     /// Everything that goes on.
@@ -255,6 +258,7 @@ impl Runtime {
             admission: tokio::sync::Semaphore::new(settings.units.max(1) as usize),
             secret: rand::random(),
             wake: tokio::sync::Notify::new(),
+            hand: hand::Hand::default(),
             running: work::Running::default(),
             tasks: TaskTracker::new(),
             policy: OnceLock::new(),

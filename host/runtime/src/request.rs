@@ -230,6 +230,7 @@ async fn first_attempts(
     let (messages, work): (Vec<NewEntry>, Vec<NewEntry>) =
         entries.into_iter().partition(|entry| entry.target == MESSAGES);
     let journal = core.store.journal();
+    let mut held = core.hand.take(work.iter().chain(&messages).map(|entry| entry.id.clone()));
     let mut waiting = work.clone();
     // What is done makes room for what comes after it: a row's entries wait for
     // those of the rows it refers to.
@@ -249,12 +250,19 @@ async fn first_attempts(
         for group in journal::groups(now.into_iter().map(|new| claimed(new, &unit)).collect()) {
             match journal::attempt(&core, &request_id, &group, &mut instances).await {
                 Delivered::Done => done = true,
-                Delivered::Later(reason) => put_off(&core, &group, &reason).await,
+                Delivered::Later(reason) => {
+                    group.iter().for_each(|entry| held.put_down(&entry.new.id));
+                    put_off(&core, &group, &reason).await;
+                }
                 Delivered::Refused(refusal) => {
                     if is_own(&own, &group) && undoing(&verdict) {
-                        let entries = work.iter().chain(&messages).map(|entry| entry.id.clone()).collect();
-                        undo(&core, &request_id, &own, entries, once).await;
-                        return Some(refusal);
+                        let entries: Vec<String> =
+                            work.iter().chain(&messages).map(|entry| entry.id.clone()).collect();
+                        drop(held);
+                        return Some(match undo(&core, &request_id, &own, entries, once).await {
+                            Ok(()) => refusal,
+                            Err(failure) => failure.refusal(),
+                        });
                     }
                     refused_group(&core, &request_id, &group, &refusal).await;
                 }
@@ -265,6 +273,7 @@ async fn first_attempts(
         }
     }
     let waiting: Vec<String> = waiting.into_iter().map(|entry| entry.id).collect();
+    waiting.iter().for_each(|id| held.put_down(id));
     if !waiting.is_empty() {
         if let Err(error) = journal.release(&waiting).await {
             tracing::warn!(%error, "entries are delivered when their lease has ended");
@@ -310,8 +319,16 @@ fn claimed(new: NewEntry, unit: &str) -> Entry {
 }
 
 /// Writes down that the create is to be undone, then undoes it; a crash between
-/// the two leaves the undoing to whoever reads the journal next.
-async fn undo(core: &Arc<Core>, request_id: &str, own: &[Own], entries: Vec<String>, once: Option<Once>) {
+/// the two leaves the undoing to whoever reads the journal next. A failure when
+/// it could not be written down: what was created stays, and its entries are
+/// delivered again, so the client must not be told that it is gone.
+async fn undo(
+    core: &Arc<Core>,
+    request_id: &str,
+    own: &[Own],
+    entries: Vec<String>,
+    once: Option<Once>,
+) -> Result<(), Failure> {
     failpoint::hit(failpoint::BEFORE_UNDO);
     let created = |own: &Own| Created {
         plugin: own.collection.plugin.to_string(),
@@ -341,23 +358,21 @@ async fn undo(core: &Arc<Core>, request_id: &str, own: &[Own], entries: Vec<Stri
         })
     })
     .await;
-    match posted {
-        Ok(((), committed)) => {
-            failpoint::hit(failpoint::AFTER_UNDO_ENTRY);
-            let unit = committed.unit.clone();
-            for new in committed.entries {
-                let group = [claimed(new, &unit)];
-                if let Delivered::Later(reason) =
-                    journal::attempt(core, request_id, &group, &mut HashMap::new()).await
-                {
-                    put_off(core, &group, &reason).await;
-                }
-            }
-        }
-        Err(failure) => {
-            tracing::error!(%failure, "a refused create cannot be undone now; its entry is delivered again")
+    let ((), committed) = posted.inspect_err(|failure| {
+        tracing::error!(%failure, "a refused create cannot be undone now; its entries are delivered again");
+    })?;
+    failpoint::hit(failpoint::AFTER_UNDO_ENTRY);
+    let unit = committed.unit.clone();
+    for new in committed.entries {
+        let held = core.hand.take([new.id.clone()]);
+        let group = [claimed(new, &unit)];
+        let delivered = journal::attempt(core, request_id, &group, &mut HashMap::new()).await;
+        drop(held);
+        if let Delivered::Later(reason) = delivered {
+            put_off(core, &group, &reason).await;
         }
     }
+    Ok(())
 }
 
 /// Waits longer with each attempt, up to a minute, and never in step with

@@ -53,6 +53,12 @@ impl Desk {
     fn unwritten(&self) -> Vec<String> {
         self.unwritten.lock().iter().cloned().collect()
     }
+
+    /// Takes out what is done.
+    fn leave_unwritten(&self, entries: &mut Vec<Entry>) {
+        let unwritten = self.unwritten.lock();
+        entries.retain(|entry| !unwritten.contains(&entry.new.id));
+    }
 }
 
 /// Until all senders are gone.
@@ -163,10 +169,11 @@ impl Journal {
     /// lease, and that nothing goes before.
     pub async fn claim(&self, limit: u32) -> Result<Vec<Entry>, StoreError> {
         let database = &self.store.database;
+        let mut session = database.session().await?;
+        // What was done while the session was waited for counts too.
         let done = self.store.desk.unwritten();
         let lease = time::millis(self.store.lease);
         let statement = sql::claim(self.dialect(), &self.store.owner, lease, limit, &done);
-        let mut session = database.session().await?;
         let claimed = async {
             let conn = session.conn()?;
             if conn.dialect() == Dialect::Postgres {
@@ -178,6 +185,9 @@ impl Journal {
         .await;
         match claimed {
             Ok(mut claimed) => {
+                // And what was done meanwhile, with a lease that had ended: its
+                // removal waits for this transaction.
+                self.store.desk.leave_unwritten(&mut claimed);
                 session.commit().await.map_err(crate::database::outside)?;
                 claimed.sort_by(|a, b| {
                     (&a.due_at, a.new.revision, &a.new.id).cmp(&(&b.due_at, b.new.revision, &b.new.id))
