@@ -205,7 +205,7 @@ fn check_id(project: &str) -> Result<(), Refusal> {
 
 /// A switch beside the limits.
 fn flag(given: &mut Map<String, Value>, name: &str) -> Result<bool, Refusal> {
-    let Some(value) = given.remove(name).filter(|value| !value.is_null()) else { return Ok(false) };
+    let Some(value) = given.remove(name) else { return Ok(false) };
     let value = validate::convert(&Validator::Boolean, false, value);
     let value = value.map_err(|fault| validate::refusal(name, fault))?;
     Ok(value == Value::Bool(true))
