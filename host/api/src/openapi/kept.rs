@@ -145,7 +145,7 @@ pub(super) fn quota(context: &Context<'_>) -> Operations {
     let mut given: Map<String, Value> =
         context.tables.quotas.keys().map(|name| (name.clone(), limit())).collect();
     for switch in ["force", "check_limit"] {
-        given.insert(switch.to_owned(), json!({"type": "boolean"}));
+        given.insert(switch.to_owned(), json!({"$ref": "#/components/schemas/Boolean"}));
     }
     let wanted = json!({
         "type": "object",
