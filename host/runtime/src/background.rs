@@ -69,16 +69,25 @@ async fn deliver_to_one(
     let mut batch = Vec::new();
     while queue.recv_many(&mut batch, CLAIM as usize).await > 0 {
         let count = batch.len();
-        let (entries, mut held): (Vec<Entry>, Vec<Held>) = std::mem::take(&mut batch).into_iter().unzip();
+        let mut held = HashMap::new();
+        let mut entries = Vec::new();
+        for (entry, hold) in batch.drain(..) {
+            held.insert(entry.new.id.clone(), hold);
+            entries.push(entry);
+        }
         for group in journal::groups(entries) {
-            let delivered = journal::attempt(&core, &request_id(), &group, &mut HashMap::new()).await;
-            for entry in &group {
-                held.iter_mut().for_each(|held| held.put_down(&entry.new.id));
+            let id = request_id();
+            let delivered = journal::attempt(&core, &id, &group, &mut HashMap::new()).await;
+            // Before they are put down: each is attempted alone, and an undoing
+            // must not overtake that.
+            if let Delivered::Refused(refusal) = &delivered {
+                refused_group(&core, &id, &group, refusal).await;
             }
+            group.iter().for_each(|entry| drop(held.remove(&entry.new.id)));
             match delivered {
                 Delivered::Done => core.wake.notify_one(),
                 Delivered::Later(reason) => put_off(&core, &group, &reason).await,
-                Delivered::Refused(refusal) => refused_group(&core, &request_id(), &group, &refusal).await,
+                Delivered::Refused(_) => {}
             }
         }
         waiting.fetch_sub(count, Ordering::Relaxed);

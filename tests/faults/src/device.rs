@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -53,6 +54,8 @@ pub struct Memory {
     /// After so many more requests that change something the next one is not
     /// answered.
     countdown: Option<u64>,
+    /// How long it takes to put something there.
+    slowness: Duration,
 }
 
 impl Device {
@@ -98,6 +101,12 @@ impl Device {
         self.shared.interrupted.notified().await;
     }
 
+    /// Takes so long, from now on, before something is there; taking it off
+    /// again is at once.
+    pub fn slow_down(&self, slowness: Duration) {
+        self.shared.memory.lock().slowness = slowness;
+    }
+
     /// Answers every request again.
     pub fn go_on(&self) {
         self.shared.memory.lock().countdown = None;
@@ -139,6 +148,8 @@ async fn receive(
     body: Bytes,
 ) -> StatusCode {
     let Ok(body) = serde_json::from_slice::<Value>(&body) else { return StatusCode::BAD_REQUEST };
+    let slowness = shared.memory.lock().slowness;
+    tokio::time::sleep(slowness).await;
     let creates = query.as_deref() == Some("create");
     let wanted = !body["name"].as_str().is_some_and(|name| name.contains(REFUSED));
     if wanted || !creates {
