@@ -69,7 +69,8 @@ pub fn check(ledger: &Ledger, seen: &Observed) -> Vec<Violation> {
     whole(seen, &mut found);
     device(seen, &mut found);
     pools(seen, &mut found);
-    let outrages = ledger.outrages.iter().chain(&seen.device.disorder);
+    let unwanted = ledger.unwanted.iter().filter(|_| !ledger.database_was_away);
+    let outrages = ledger.outrages.iter().chain(unwanted).chain(&seen.device.disorder);
     found.extend(outrages.map(|sentence| Violation::Outrage(sentence.clone())));
     found.sort();
     found

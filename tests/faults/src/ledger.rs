@@ -47,6 +47,11 @@ pub struct Ledger {
     pub records: BTreeMap<String, Record>,
     /// Answers that nobody should get: a sentence each.
     pub outrages: Vec<String>,
+    /// What the device refuses and a client was told is done: a sentence each.
+    pub unwanted: Vec<String>,
+    /// Whether the database was away: a create may then be answered before its
+    /// device could be asked, and its refusal waits for the operator.
+    pub database_was_away: bool,
     /// Requests acknowledged, refused, unanswered.
     pub counts: (u64, u64, u64),
     batches: u64,

@@ -258,7 +258,7 @@ impl Worker {
         };
         if !made.is_empty() {
             let names: Vec<String> = made.into_iter().map(|own| own.name).collect();
-            self.ledger.lock().outrages.push(format!("what the device refuses was acknowledged: {names:?}"));
+            self.ledger.lock().unwanted.push(format!("what the device refuses was acknowledged: {names:?}"));
         }
         Ok(going_on)
     }

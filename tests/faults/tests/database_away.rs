@@ -59,6 +59,7 @@ async fn requests_are_refused_while_the_database_is_away_and_work_afterwards() -
 async fn nothing_is_lost_when_the_database_goes_away_under_load() -> Result<()> {
     let Some(postgres) = own() else { return Ok(()) };
     let world = World::start(Some(&postgres.fresh_database().await)).await?;
+    world.ledger.lock().database_was_away = true;
     for (round, hard) in [(0, false), (1, true)] {
         let load = world.load(20 + round).await?;
         tokio::time::sleep(Duration::from_millis(700)).await;
