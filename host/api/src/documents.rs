@@ -1,11 +1,9 @@
-//! The documents that name no resource: versions, the index, extensions,
-//! health.
+//! The documents that name no resource: versions, the index, extensions.
 
 use crate::error::json_answer;
 use crate::tables::Tables;
 use axum::http::StatusCode;
 use axum::response::Response;
-use hadron_store::Store;
 use serde_json::{Value, json};
 
 /// `GET /`: `base` is scheme and host.
@@ -17,18 +15,6 @@ pub(crate) fn versions(base: &str) -> Response {
 /// Any other version; answered by what finds the version, not by Neutron's API.
 pub(crate) fn unknown_version() -> Response {
     json_answer(StatusCode::NOT_FOUND, &json!({"code": 404, "title": "Not Found", "description": null}))
-}
-
-/// `GET /healthcheck`.
-pub(crate) async fn health(store: &Store) -> Response {
-    match store.ping().await {
-        Ok(()) => json_answer(StatusCode::OK, &json!({"detailed": false, "reasons": ["OK"]})),
-        Err(error) => {
-            tracing::warn!(%error, "the database does not answer");
-            let reasons = json!({"detailed": false, "reasons": ["The database does not answer"]});
-            json_answer(StatusCode::SERVICE_UNAVAILABLE, &reasons)
-        }
-    }
 }
 
 /// `GET /v2.0/`.

@@ -15,9 +15,12 @@ mod documents;
 mod error;
 mod etag;
 mod examine;
+mod exchange;
 mod extensions;
+mod health;
 mod links;
 mod listing;
+mod metrics;
 mod openapi;
 mod operation;
 mod policy;
@@ -47,13 +50,17 @@ use arc_swap::ArcSwap;
 use auth::Denial;
 use axum::Router; // not networking: of HTTP requests
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::http::uri::Scheme;
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::Response;
+use exchange::{Exchange, routed};
 use futures::FutureExt;
 use hadron_manifest::Verb;
 use hadron_runtime::{Caller, PluginSet, Refusal, RowPolicy, Runtime};
 use hadron_store::{CollectionId, Predicate};
+use metrics::Metrics;
 use policy::Complaints;
+use prometheus_client::registry::Registry;
 use rate::Limiter;
 use resources::Asked;
 use routes::Meaning;
@@ -61,13 +68,10 @@ use rule_file::{Overrides, RuleFile};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tables::Tables;
 use terms::Fingerprint;
-use tracing::Instrument;
-
-/// Names a request in answers, logs and error reports.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
 
 /// How often it is looked whether the policy file has changed.
 const LOOK: Duration = Duration::from_secs(1);
@@ -92,6 +96,8 @@ struct Inner {
     batch: usize,
     current: Arc<Current>,
     page: openapi::Served,
+    metrics: Metrics,
+    draining: AtomicBool,
 }
 
 /// The tables of the set of plugins that was seen last, under the operator's
@@ -190,8 +196,16 @@ impl Api {
         let current = Arc::new(Current::new(&runtime.plugins(), policy_file)?);
         runtime.set_policy(current.clone());
         let limiter = settings.rate.map(Limiter::new);
-        let page = openapi::page();
-        let api = Api(Arc::new(Inner { runtime, auth, limiter, batch: settings.batch, current, page }));
+        let api = Api(Arc::new(Inner {
+            runtime,
+            auth,
+            limiter,
+            batch: settings.batch,
+            current,
+            page: openapi::page(),
+            metrics: Metrics::default(),
+            draining: AtomicBool::new(false),
+        }));
         if policy_file.is_some() {
             tokio::spawn(watch(Arc::downgrade(&api.0)));
         }
@@ -215,20 +229,41 @@ impl Api {
         examine::examine(tables, &self.0.runtime, question).await
     }
 
+    /// From now on `/readyz` says that the server stops; requests are answered
+    /// as before.
+    pub fn drain(&self) {
+        self.0.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Adds the counters of the API to what is scraped.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.0.metrics.register(registry);
+    }
+
     async fn answer(&self, request: Request, request_id: &str) -> Result<Response, Refusal> {
-        let base = base(request.uri(), request.headers());
+        let own = request.extensions().get::<Scheme>().map_or("http", Scheme::as_str);
+        let base = base(request.uri(), request.headers(), own);
         let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
         match request.uri().path() {
-            "/" | "" if reads => Ok(documents::versions(&base)),
-            "/healthcheck" if reads => Ok(documents::health(self.0.runtime.store()).await),
-            "/openapi.json" if reads => {
-                let tables = self.0.current.of(&self.0.runtime.plugins());
-                let described = tables.described.get_or_init(|| openapi::description(&tables, &self.0.auth));
-                Ok(described.answer(request.headers()))
-            }
-            "/docs" | "/docs/" if reads => Ok(self.0.page.answer(request.headers())),
-            "/" | "" | "/healthcheck" | "/openapi.json" | "/docs" | "/docs/" => {
-                Err(error::method_not_allowed())
+            path @ ("/" | "" | "/healthcheck" | "/healthz" | "/readyz" | "/openapi.json" | "/docs"
+            | "/docs/") => {
+                routed(path);
+                match path {
+                    _ if !reads => Err(error::method_not_allowed()),
+                    "/healthcheck" => Ok(health::neutron(self.0.runtime.store()).await),
+                    "/healthz" => Ok(health::alive()),
+                    "/readyz" => {
+                        Ok(health::ready(&self.0.runtime, self.0.draining.load(Ordering::Relaxed)).await)
+                    }
+                    "/openapi.json" => {
+                        let tables = self.0.current.of(&self.0.runtime.plugins());
+                        let described =
+                            tables.described.get_or_init(|| openapi::description(&tables, &self.0.auth));
+                        Ok(described.answer(request.headers()))
+                    }
+                    "/docs" | "/docs/" => Ok(self.0.page.answer(request.headers())),
+                    _ => Ok(documents::versions(&base)),
+                }
             }
             path if path == "/v2.0" || path.starts_with("/v2.0/") => self.v2(request, request_id, base).await,
             _ => Ok(documents::unknown_version()),
@@ -254,6 +289,7 @@ impl Api {
         let path = parts.uri.path();
         let meaning = routes::meaning(&tables, path).ok_or_else(error::no_such_path)?;
         let fingerprint = Fingerprint::new(&parts.method, &parts.uri);
+        routed(routes::template(&tables, path));
         let asked = Asked {
             access: Access { tables: tables.clone(), caller: Arc::new(caller) },
             runtime: self.0.runtime.clone(),
@@ -333,53 +369,32 @@ pub fn router(api: Api) -> Router { // not networking: of HTTP requests
 }
 
 async fn handle(State(api): State<Api>, request: Request) -> Response {
-    let started = Instant::now();
-    let request_id = format!("req-{}", uuid::Uuid::new_v4());
-    let span = tracing::info_span!(
-        "request",
-        request_id,
-        global_request_id = global_request_id(request.headers()),
-        method = %request.method(),
-        path = request.uri().path(),
-        project = tracing::field::Empty,
-        user = tracing::field::Empty,
-    );
-    let answer = async {
-        // A bug met by one request must not take the connection, and what else
-        // is asked on it, down.
-        let (parts, body) = request.into_parts();
-        let (body, rest) = body::lend(body, &parts.headers);
-        let request = Request::from_parts(parts, body);
-        let answer = AssertUnwindSafe(api.answer(request, &request_id)).catch_unwind().await;
+    let exchange = Exchange::begin(&request, &api.0.metrics);
+    // A bug met by one request must not take the connection, and what else is
+    // asked on it, down.
+    let (parts, body) = request.into_parts();
+    let (body, rest) = body::lend(body, &parts.headers);
+    let request = Request::from_parts(parts, body);
+    let answer = AssertUnwindSafe(api.answer(request, exchange.id())).catch_unwind();
+    let response = exchange.scope(async {
+        let answer = answer.await;
         rest.discard().await;
-        let mut response = match answer {
+        match answer {
             Ok(Ok(response)) => response,
             Ok(Err(refusal)) => error::answer(&refusal),
             Err(_) => error::answer(&error::internal(&"the handler of the request panicked")),
-        };
-        if let Ok(id) = HeaderValue::from_str(&request_id) {
-            response.headers_mut().insert(REQUEST_ID, id);
         }
-        let ms = started.elapsed().as_secs_f64() * 1e3;
-        tracing::info!(status = response.status().as_u16(), ms = format_args!("{ms:.2}"), "answered");
-        response
-    };
-    answer.instrument(span).await
+    });
+    let response = response.await;
+    exchange.end(response)
 }
 
-/// The id another service gave the chain of requests that this one belongs to:
-/// logged, when it looks like one.
-fn global_request_id(headers: &HeaderMap) -> Option<&str> {
-    let given = headers.get(REQUEST_ID)?.to_str().ok()?;
-    let id = given.strip_prefix("req-")?;
-    (id.len() == 36 && uuid::Uuid::try_parse(id).is_ok()).then_some(given)
-}
-
-/// Scheme and host as the client wrote them, for links.
-fn base(uri: &Uri, headers: &HeaderMap) -> String {
+/// Scheme and host as the client wrote them, for links; `own` is the scheme that
+/// this server was reached by.
+fn base(uri: &Uri, headers: &HeaderMap, own: &str) -> String {
     let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let host = named.or_else(|| uri.authority().map(|a| a.as_str())).unwrap_or("localhost");
     let behind = headers.get("x-forwarded-proto").and_then(|p| p.to_str().ok());
-    let scheme = behind.filter(|p| ["http", "https"].contains(p)).or(uri.scheme_str()).unwrap_or("http");
+    let scheme = behind.filter(|p| ["http", "https"].contains(p)).unwrap_or(own);
     format!("{scheme}://{host}")
 }

@@ -130,6 +130,25 @@ fn quotas(parts: &[String]) -> Option<Meaning> {
     }
 }
 
+/// A path that has a meaning with its ids left out, as statistics name it: the
+/// first part is a word, or the first two where a resource's path has two, and
+/// from there ids and words take turns. However a client encodes it, it is the
+/// same.
+pub(crate) fn template(tables: &Tables, path: &str) -> String {
+    let rest = path.strip_prefix("/v2.0/").unwrap_or_default();
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let rest = rest.strip_suffix(".json").unwrap_or(rest);
+    let parts: Vec<String> = rest.split('/').filter_map(decode).collect();
+    let words = top(tables, &parts).map_or(1, |(_, below)| parts.len() - below.len());
+    let mut template = "/v2.0".to_owned();
+    for (place, part) in parts.iter().enumerate() {
+        let is_id = place >= words && (place - words) % 2 == 0;
+        template.push('/');
+        template.push_str(if is_id { "{id}" } else { part });
+    }
+    template
+}
+
 /// The resource that the first parts name, and the parts after it.
 fn top<'a>(tables: &Tables, parts: &'a [String]) -> Option<(Arc<Resource>, &'a [String])> {
     let (first, rest) = parts.split_first()?;
@@ -268,6 +287,22 @@ mod tests {
         }
         for (path, meaning) in all {
             assert_eq!(told(&path), tell(Some(meaning)), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_template_has_the_words_of_a_path_and_none_of_its_ids() {
+        for (path, expected) in [
+            ("/v2.0/", "/v2.0/"),
+            ("/v2.0/extensions", "/v2.0/extensions"),
+            ("/v2.0/extensions/polish", "/v2.0/extensions/{id}"),
+            ("/v2.0/gadgets.json", "/v2.0/gadgets"),
+            ("/v2.0/gadgets/1/", "/v2.0/gadgets/{id}"),
+            ("/v2.0/gadgets/1/parts/2", "/v2.0/gadgets/{id}/parts/{id}"),
+            ("/v2.0/gadgets/1/polish", "/v2.0/gadgets/{id}/polish"),
+            ("/v2.0/store/shelves/3", "/v2.0/store/shelves/{id}"),
+        ] {
+            assert_eq!(template(&tables(), path), expected, "{path}");
         }
     }
 

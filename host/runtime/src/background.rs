@@ -10,11 +10,13 @@ use crate::{Caller, Core, convert};
 use futures::future::BoxFuture;
 use hadron_bus::Message;
 use hadron_store::Entry;
+use hadron_telemetry::Request;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 /// How often the journal is looked through when nothing wakes the worker.
 const LOOK: Duration = Duration::from_millis(250);
@@ -77,18 +79,21 @@ async fn deliver_to_one(
         }
         for group in journal::groups(entries) {
             let id = request_id();
-            let delivered = journal::attempt(&core, &id, &group, &mut HashMap::new()).await;
-            // Before they are put down: each is attempted alone, and an undoing
-            // must not overtake that.
-            if let Delivered::Refused(refusal) = &delivered {
-                refused_group(&core, &id, &group, refusal).await;
-            }
-            group.iter().for_each(|entry| drop(held.remove(&entry.new.id)));
-            match delivered {
-                Delivered::Done => core.wake.notify_one(),
-                Delivered::Later(reason) => put_off(&core, &group, &reason).await,
-                Delivered::Refused(_) => {}
-            }
+            let attempt = async {
+                let delivered = journal::attempt(&core, &id, &group, &mut HashMap::new()).await;
+                // Before they are put down: each is attempted alone, and an undoing
+                // must not overtake that.
+                if let Delivered::Refused(refusal) = &delivered {
+                    refused_group(&core, &id, &group, refusal).await;
+                }
+                group.iter().for_each(|entry| drop(held.remove(&entry.new.id)));
+                match delivered {
+                    Delivered::Done => core.wake.notify_one(),
+                    Delivered::Later(reason) => put_off(&core, &group, &reason).await,
+                    Delivered::Refused(_) => {}
+                }
+            };
+            by_itself(&id, attempt).await;
         }
         waiting.fetch_sub(count, Ordering::Relaxed);
     }
@@ -123,6 +128,13 @@ pub(crate) async fn serve(core: Arc<Core>) {
     }
 }
 
+/// Does what no client asked for as a request of the server's own, so that its
+/// lines are found by one id.
+async fn by_itself<T>(id: &str, work: impl Future<Output = T>) -> T {
+    let span = tracing::error_span!("request", request = id);
+    Request::new(id.to_owned(), None).scope(work.instrument(span)).await
+}
+
 /// Runs a call of a plugin as a unit of work of the system.
 pub(crate) async fn system(
     core: &Arc<Core>,
@@ -130,9 +142,12 @@ pub(crate) async fn system(
 ) -> Result<(), Failure> {
     let id = request_id();
     let caller = Caller { request_id: id.clone(), is_admin: true, ..Caller::default() };
-    let ((), committed) = request::run(core, caller, work).await?;
-    follow_in_background(core, &id, committed);
-    Ok(())
+    by_itself(&id, async {
+        let ((), committed) = request::run(core, caller, work).await?;
+        follow_in_background(core, &id, committed);
+        Ok(())
+    })
+    .await
 }
 
 fn refused(error: Error) -> Failure {

@@ -13,10 +13,15 @@ const INSTANCES_PER_UNIT: u32 = 16;
 /// Largest linear memory the pool has room for.
 pub(crate) const MOST_MEMORY_MIB: u32 = 256;
 
+/// Instances there is room for.
+pub(crate) fn slots(units: u32) -> u32 {
+    units.saturating_mul(INSTANCES_PER_UNIT).clamp(64, 4096)
+}
+
 /// An engine for `units` units of work at the same time, and what a message in
 /// the log should say about it.
 pub(crate) fn engine(units: u32) -> wasmtime::Result<(Engine, &'static str)> {
-    let slots = units.saturating_mul(INSTANCES_PER_UNIT).clamp(64, 4096);
+    let slots = slots(units);
     let mut config = base();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(slots)));
     // A pool reserves its address space when it is made: where that is short

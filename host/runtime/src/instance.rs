@@ -6,6 +6,7 @@ use crate::bindings::{manager, mechanism, segment_type, service};
 use crate::component::{ExportIndices, Loaded};
 use crate::limits::{MemoryLimit, Meter, Spent};
 use crate::state::{HostState, Phase};
+use hadron_telemetry::{Up, spent};
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::Store;
@@ -16,6 +17,7 @@ pub(crate) struct Instance {
     pub(crate) store: Store<HostState>,
     /// What it exports.
     exports: Exports,
+    _counted: Up,
 }
 
 enum Exports {
@@ -53,6 +55,7 @@ impl Instance {
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(MOST_ARGUMENT_BYTES);
         meter.watch(&mut store);
+        let counted = Up::new(&core.metrics.instances);
         let instance = plugin.pre.instantiate_async(&mut store).await?;
         let exports = match &plugin.exports {
             ExportIndices::Service(indices) => Exports::Service(indices.load(&mut store, &instance)?),
@@ -62,7 +65,14 @@ impl Instance {
             ExportIndices::Mechanism(indices) => Exports::Mechanism(indices.load(&mut store, &instance)?),
             ExportIndices::Type(indices) => Exports::Type(indices.load(&mut store, &instance)?),
         };
-        Ok(Instance { store, exports })
+        Ok(Instance { store, exports, _counted: counted })
+    }
+
+    /// Guest time of the last call: on the request's bill, and the answer.
+    pub(crate) fn guest_time(&self) -> Duration {
+        let time = self.store.data().meter.called();
+        spent::in_plugins(time);
+        time
     }
 
     /// Before each call: its time and its log lines start anew.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
+use tracing::Instrument;
 
 /// Target of entries that are messages.
 pub(crate) const MESSAGES: &str = "rpc";
@@ -102,14 +103,31 @@ pub(crate) async fn attempt(
     instances: &mut HashMap<String, Vec<Instance>>,
 ) -> Delivered {
     let Some(first) = group.first() else { return Delivered::Done };
-    match first.new.target.as_str() {
-        MESSAGES => message(core, first),
-        UNDO => undo(core, first).await,
-        target => match core.set.load().recipient(target).cloned() {
-            Some(plugin) => call(core, request_id, &plugin, group, instances).await,
-            None => Delivered::Later(format!("plugin '{target}' is not loaded, or disabled")),
-        },
-    }
+    let target = first.new.target.as_str();
+    let span = tracing::error_span!("delivery", request = request_id, unit = first.unit, recipient = target);
+    let attempt = async {
+        match target {
+            MESSAGES => message(core, first),
+            UNDO => undo(core, first).await,
+            target => match core.set.load().recipient(target).cloned() {
+                Some(plugin) => {
+                    let (name, version) = (plugin.manifest.name.as_str(), plugin.manifest.version.as_str());
+                    let hook = first.new.kind.as_str();
+                    let span = tracing::error_span!("call", plugin = name, version, hook);
+                    call(core, &plugin, group, instances).instrument(span).await
+                }
+                None => Delivered::Later(format!("plugin '{target}' is not loaded, or disabled")),
+            },
+        }
+    };
+    let delivered = attempt.instrument(span).await;
+    let outcome = match &delivered {
+        Delivered::Done => "done",
+        Delivered::Later(_) => "later",
+        Delivered::Refused(_) => "refused",
+    };
+    core.metrics.delivered(target, outcome);
+    delivered
 }
 
 fn message(core: &Core, entry: &Entry) -> Delivered {
@@ -141,7 +159,6 @@ fn message(core: &Core, entry: &Entry) -> Delivered {
 
 async fn call(
     core: &Arc<Core>,
-    request_id: &str,
     plugin: &Arc<Plugin>,
     group: &[Entry],
     instances: &mut HashMap<String, Vec<Instance>>,
@@ -155,11 +172,7 @@ async fn call(
     }
     let loaded = plugin.loaded();
     let limit = core.settings.delivery_limit;
-    let phase = Phase::Delivering(Arc::new(Delivering {
-        request_id: request_id.to_owned(),
-        unit: group.first().map(|e| e.unit.clone()).unwrap_or_default(),
-        http: core.http.clone(),
-    }));
+    let phase = Phase::Delivering(Arc::new(Delivering { http: core.http.clone() }));
     let attempt = async {
         let reused = instances.get_mut(&plugin.manifest.name).and_then(Vec::pop);
         let mut instance = match reused {
@@ -167,7 +180,9 @@ async fn call(
             None => Instance::new(core, loaded.clone(), phase.clone(), Spent::default()).await?,
         };
         instance.deliver(phase, limit);
-        let outcome = deliver(&mut instance, group).await?;
+        let outcome = deliver(&mut instance, group).await;
+        core.metrics.called(loaded.name(), instance.guest_time(), outcome.is_err());
+        let outcome = outcome?;
         instances.entry(plugin.manifest.name.clone()).or_default().push(instance);
         wasmtime::Result::Ok(outcome)
     };

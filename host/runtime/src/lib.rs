@@ -2,8 +2,9 @@
 //!
 //! `engine`, `cache`, `linker` and `component` make a plugin of a file;
 //! `registry` keeps the set of them; `request`, `unit` and `operations` are the
-//! path of a write, whose steps the API names in `work`; `capabilities` is what plugins may ask for on it; `journal`
-//! and `background` are what happens after the commit.
+//! path of a write, whose steps the API names in `work`; `capabilities` is what
+//! plugins may ask for on it; `journal` and `background` are what happens after
+//! the commit; `metrics` is what is counted on the way.
 #![deny(unsafe_code)]
 
 mod background;
@@ -20,6 +21,7 @@ mod instance;
 mod journal;
 mod limits;
 mod linker;
+mod metrics;
 mod operations;
 mod plugins;
 mod refusal;
@@ -39,6 +41,7 @@ use arc_swap::ArcSwap;
 use hadron_bus::Bus;
 use hadron_manifest::HttpGrant;
 use hadron_store::{CollectionId, Predicate, Row, Store};
+use hadron_telemetry::carried;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -46,7 +49,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
 
 /// Who asks: made by authentication, checked by policy, shown to plugins.
 ///
@@ -216,6 +218,7 @@ struct Core {
     /// Everything that goes on.
     tasks: TaskTracker,
     policy: OnceLock<Arc<dyn RowPolicy>>,
+    metrics: metrics::Metrics,
 }
 
 impl Core {
@@ -262,6 +265,7 @@ impl Runtime {
             running: work::Running::default(),
             tasks: TaskTracker::new(),
             policy: OnceLock::new(),
+            metrics: metrics::Metrics::new(settings.units.max(1), engine::slots(settings.units)),
             engine,
             store,
             bus,
@@ -307,7 +311,7 @@ impl Runtime {
         &self,
         work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
     ) -> Result<T, Refusal> {
-        self.core.tasks.spawn(work.in_current_span()).await.unwrap_or_else(|error| {
+        self.core.tasks.spawn(carried(work)).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a request ended in a panic");
             Err(Refusal::new(
                 Status::Internal,
@@ -336,6 +340,12 @@ impl Runtime {
             .map_err(unit::Failure::refusal)
         })
         .await
+    }
+
+    /// Takes up other grants and configuration of plugins that the configuration
+    /// names; all or none. The names of those that changed.
+    pub async fn reconfigure(&self, plugins: Vec<PluginConfig>) -> Result<Vec<String>, Refusal> {
+        registry::reconfigure(&self.core, plugins).await
     }
 
     /// Adds a plugin to the running server and keeps it in the database.

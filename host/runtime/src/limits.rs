@@ -93,6 +93,11 @@ impl Meter {
         store.set_epoch_deadline(1);
     }
 
+    /// Guest time of the call, so far.
+    pub(crate) fn called(&self) -> Duration {
+        self.0.lock().call
+    }
+
     fn cross(&self, transition: CallHook) {
         match transition {
             CallHook::CallingWasm | CallHook::ReturningFromHost => self.resume(),

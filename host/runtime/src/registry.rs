@@ -151,6 +151,7 @@ fn swap(core: &Core, plugins: Vec<Arc<Plugin>>, refused: Vec<(String, String)>) 
 pub(crate) async fn load(core: &Arc<Core>, configured: Vec<PluginConfig>) -> Result<(), Refusal> {
     let _changing = core.changing.lock().await;
     let installed = core.store.components().list().await.map_err(unreadable)?;
+    let (disabled, installed): (Vec<_>, Vec<_>) = installed.into_iter().partition(Installed::is_mark);
     let mut sources = Vec::new();
     for plugin in configured {
         let path = plugin.path.display().to_string();
@@ -184,6 +185,8 @@ pub(crate) async fn load(core: &Arc<Core>, configured: Vec<PluginConfig>) -> Res
     for (path, loaded, origin, enabled) in examined {
         let accepted = loaded.and_then(|loaded| {
             check_claims(&plugins, &loaded.manifest, loaded.kind)?;
+            let marked = disabled.iter().any(|mark| mark.name == loaded.manifest.name);
+            let enabled = enabled && !(marked && origin == Origin::Configured);
             Ok(Arc::new(Plugin::new(Arc::new(loaded), origin, enabled)))
         });
         match accepted {
@@ -222,6 +225,43 @@ pub(crate) async fn load(core: &Arc<Core>, configured: Vec<PluginConfig>) -> Res
     }
     swap(core, plugins, refused);
     Ok(())
+}
+
+/// Gives configured plugins what the configuration says now; calls under way end
+/// with what they had. A file that changed is not taken up: that is an upgrade.
+pub(crate) async fn reconfigure(
+    core: &Arc<Core>,
+    configured: Vec<PluginConfig>,
+) -> Result<Vec<String>, Refusal> {
+    let _changing = core.changing.lock().await;
+    let present = core.set.load_full();
+    let mut plugins = present.plugins.clone();
+    let mut changed = Vec::new();
+    for PluginConfig { path, grants, config } in configured {
+        // A file that is gone was reported when the plugins were loaded, or is
+        // not needed before the next start.
+        let Ok(bytes) = tokio::fs::read(&path).await else { continue };
+        let loaded = match examine(core, bytes, grants, config).await {
+            Ok(loaded) => loaded,
+            Err(refusal) => return Err(refuse(Status::Invalid, format!("{}: {refusal}", path.display()))),
+        };
+        let Some(place) = plugins.iter_mut().find(|p| p.manifest.name == loaded.manifest.name) else {
+            continue;
+        };
+        let same = *place.grants() == loaded.grants && *place.config() == loaded.config;
+        if place.origin == Origin::Configured && place.sha256 == loaded.sha256 && !same {
+            changed.push(loaded.manifest.name.clone());
+            *place = Arc::new(Plugin::new(Arc::new(loaded), Origin::Configured, place.enabled));
+        }
+    }
+    for plugin in plugins.iter().filter(|p| p.enabled && changed.contains(&p.manifest.name)) {
+        start(core, plugin).await?;
+    }
+    if !changed.is_empty() {
+        swap(core, plugins, present.refused.clone());
+        core.wake.notify_one();
+    }
+    Ok(changed)
 }
 
 /// Adds a plugin.
@@ -455,8 +495,7 @@ async fn drained(core: &Core, name: &str) -> Result<u64, Refusal> {
 const DRAIN_LOOK: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Takes a plugin out of rotation or back in. While it is out, what it would
-/// be told after commits waits in the journal. One that was added stays so over
-/// a restart, of a configured one the configuration decides at the next start.
+/// be told after commits waits in the journal. It stays so over a restart.
 pub(crate) async fn set_enabled(core: &Arc<Core>, name: &str, enabled: bool) -> Result<Arc<Plugin>, Refusal> {
     let _changing = core.changing.lock().await;
     let present = core.set.load_full();
@@ -466,10 +505,17 @@ pub(crate) async fn set_enabled(core: &Arc<Core>, name: &str, enabled: bool) -> 
     if enabled {
         start(core, &plugin).await?;
     }
-    if let Some(position) = position(core, name).await? {
-        let record = record(&plugin, position, plugin.grants(), &given(&plugin));
-        core.store.components().update(&record).await.map_err(unreadable)?;
+    let components = core.store.components();
+    match (plugin.origin, position(core, name).await?) {
+        (Origin::Added, Some(position)) => {
+            let record = record(&plugin, position, plugin.grants(), &given(&plugin));
+            components.update(&record).await
+        }
+        (Origin::Configured, Some(_)) if enabled => components.remove(name).await,
+        (Origin::Configured, None) if !enabled => components.disable(name).await,
+        _ => Ok(()),
     }
+    .map_err(unreadable)?;
     swap(core, plugins, present.refused.clone());
     if enabled {
         // What waited for it need not wait for its next turn.

@@ -5,14 +5,16 @@ use crate::capabilities::plain::milliseconds;
 use crate::failpoint;
 use crate::instance::Instance;
 use crate::journal::{self, Created, Delivered, MESSAGES, UNDO, Undo};
+use crate::metrics::Outcome;
 use crate::unit::{Failure, Seed, Unit};
 use crate::{Caller, Core, Guard, Refusal, Status};
 use futures::future::BoxFuture;
 use hadron_store::{CollectionId, Entry, EntryState, NewEntry, Once};
+use hadron_telemetry::{carried, spent};
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing::Instrument;
 
 /// Runs of one unit before the client is told to try again itself.
@@ -76,20 +78,23 @@ async fn until_done<T: Send>(
     ending: Ending,
     work: impl Fn(Arc<Unit>) -> BoxFuture<'static, Result<T, Failure>> + Send,
 ) -> Result<(T, Committed), Failure> {
-    let _admitted = tokio::time::timeout(LONGEST_WAIT, core.admission.acquire())
-        .await
-        .map_err(|_| busy())?
-        .map_err(|_| busy())?;
+    let began = Instant::now();
+    let admitted = tokio::time::timeout(LONGEST_WAIT, core.admission.acquire()).await;
+    spent::waiting(began.elapsed());
+    let _admitted = admitted.map_err(|_| busy())?.map_err(|_| busy())?;
     let seed =
         Seed { id: uuid::Uuid::new_v4().to_string(), now: milliseconds(), set: core.set.load_full(), caller };
-    let span = tracing::info_span!("unit", unit = seed.id);
-    async {
+    // Of the highest level, so that lines have its fields whatever is logged.
+    let span = tracing::error_span!("unit", unit = seed.id);
+    let began = Instant::now();
+    let ended = async {
         let mut runs = 0;
         loop {
             runs += 1;
             match once(core, &seed, ending, &work).await {
                 Err(Failure::Again(reason)) if runs < MOST_RUNS => {
                     tracing::debug!(runs, reason, "the unit is run again");
+                    core.metrics.rerun(&reason);
                     let most = 1u64 << runs.min(6);
                     tokio::time::sleep(Duration::from_millis(rand::random_range(0..=most))).await;
                 }
@@ -98,7 +103,15 @@ async fn until_done<T: Send>(
         }
     }
     .instrument(span)
-    .await
+    .await;
+    let outcome = match &ended {
+        Ok(_) => Outcome::done,
+        Err(Failure::Refused(_)) => Outcome::refused,
+        Err(Failure::Plugin { .. }) => Outcome::plugin_failed,
+        Err(Failure::Again(_)) => Outcome::given_up,
+    };
+    core.metrics.unit(outcome, began.elapsed());
+    ended
 }
 
 fn busy() -> Failure {
@@ -182,10 +195,8 @@ pub(crate) async fn follow(
         return Ok(());
     }
     let verdict = Arc::new(Mutex::new(Verdict::Open));
-    let mut attempts = core.tasks.spawn(
-        first_attempts(core.clone(), request_id.to_owned(), committed, own, verdict.clone())
-            .in_current_span(),
-    );
+    let attempts = first_attempts(core.clone(), request_id.to_owned(), committed, own, verdict.clone());
+    let mut attempts = core.tasks.spawn(carried(attempts));
     let outcome = match tokio::time::timeout(core.settings.delivery_budget, &mut attempts).await {
         Ok(outcome) => outcome,
         Err(_) => {
@@ -209,13 +220,8 @@ pub(crate) async fn follow(
 pub(crate) fn follow_in_background(core: &Arc<Core>, request_id: &str, committed: Committed) {
     if !committed.entries.is_empty() {
         let answered = Arc::new(Mutex::new(Verdict::Answered));
-        core.tasks.spawn(first_attempts(
-            core.clone(),
-            request_id.to_owned(),
-            committed,
-            Vec::new(),
-            answered,
-        ));
+        let attempts = first_attempts(core.clone(), request_id.to_owned(), committed, Vec::new(), answered);
+        core.tasks.spawn(carried(attempts));
     }
 }
 
@@ -387,7 +393,7 @@ pub(crate) async fn put_off(core: &Core, group: &[Entry], reason: &str) {
     for entry in group {
         tracing::warn!(
             entry = entry.new.id,
-            target = entry.new.target,
+            recipient = entry.new.target,
             resource = entry.new.resource,
             reason,
             "an entry of the journal is tried again later"
@@ -418,7 +424,7 @@ pub(crate) async fn refused_group(core: &Arc<Core>, request_id: &str, group: &[E
 async fn give_up(core: &Core, group: &[Entry], refusal: &Refusal) {
     for entry in group {
         tracing::error!(
-            entry = entry.new.id, target = entry.new.target, resource = entry.new.resource, %refusal,
+            entry = entry.new.id, recipient = entry.new.target, resource = entry.new.resource, %refusal,
             "an entry of the journal was refused; see `hadron journal show`"
         );
         if let Err(error) = core.store.journal().refused(&entry.new.id, &refusal.to_string()).await {

@@ -34,10 +34,6 @@ pub(crate) enum Phase {
 
 /// After the commit.
 pub(crate) struct Delivering {
-    /// The request that caused the work, or of the worker.
-    pub(crate) request_id: String,
-    /// The unit that wrote the entry.
-    pub(crate) unit: String,
     /// For requests to granted endpoints.
     pub(crate) http: reqwest::Client,
 }

@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use tracing::Instrument;
 
 /// Calls of plugins within calls of plugins, at most.
 const MOST_DEPTH: u32 = 16;
@@ -257,7 +258,10 @@ impl Unit {
         let result = if depth > MOST_DEPTH {
             Err(failure(&loaded, hook, format!("plugins call each other more than {MOST_DEPTH} deep")))
         } else {
-            self.run(&loaded, hook, work).await
+            let (name, version) = (loaded.name(), loaded.manifest.version.as_str());
+            // Of the highest level, so that lines have its fields whatever is logged.
+            let span = tracing::error_span!("call", plugin = name, version, hook);
+            self.run(&loaded, hook, work).instrument(span).await
         };
         self.depth.fetch_sub(1, Ordering::Relaxed);
         if let Err(Failure::Plugin { plugin: failed, .. }) = &result
@@ -287,7 +291,9 @@ impl Unit {
             }
         };
         instance.next_call();
-        match work(&mut instance).await {
+        let result = work(&mut instance).await;
+        self.core.metrics.called(loaded.name(), instance.guest_time(), result.is_err());
+        match result {
             Ok(value) => {
                 self.idle.lock().entry(loaded.name().to_owned()).or_default().push(instance);
                 Ok(value)
@@ -312,7 +318,7 @@ pub(crate) fn explain(plugin: &Loaded, hook: &'static str, error: wasmtime::Erro
         Some(trap) => trap.to_string(),
         None => error.root_cause().to_string(),
     };
-    tracing::error!(plugin = plugin.name(), version = plugin.manifest.version, hook, error = ?error, "a plugin failed");
+    tracing::error!(error = ?error, "a plugin failed");
     failure(plugin, hook, reason)
 }
 

@@ -100,7 +100,7 @@ impl ConfigArgs {
     }
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
   hadron serve --listen 127.0.0.1:9696 --data-folder /var/lib/hadron
@@ -109,7 +109,7 @@ Examples:
 
 Settings come from defaults, a file, HADRON_SECTION__KEY in the environment and flags; the later
 ones win. SIGTERM or SIGINT (Ctrl-C) finishes the requests under way and stops; a second one stops
-at once.")]
+at once. SIGHUP reads the configuration again.")]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
@@ -396,6 +396,11 @@ pub(crate) enum ConfigCommand {
     Check {
         #[command(flatten)]
         config: ConfigArgs,
+    },
+    /// Have the running server read its configuration again; what takes a restart is named
+    Reload {
+        #[command(flatten)]
+        server: ServerArgs,
     },
 }
 

@@ -10,6 +10,7 @@ mod keys;
 mod layers;
 mod show;
 
+pub(crate) use keys::LIVE;
 pub(crate) use layers::{Layers, Sources};
 pub(crate) use show::{json, toml};
 
@@ -33,6 +34,7 @@ pub(crate) struct Config {
     pub(crate) data_folder: PathBuf,
     pub(crate) allow_remote_without_auth: bool,
     pub(crate) drain_ms: u64,
+    pub(crate) drain_notice_ms: u64,
     pub(crate) auth: Auth,
     pub(crate) keystone: Keystone,
     pub(crate) policy: Policy,
@@ -42,6 +44,9 @@ pub(crate) struct Config {
     pub(crate) api: ApiLimits,
     pub(crate) quota: Quota,
     pub(crate) log: Log,
+    pub(crate) tls: Tls,
+    pub(crate) metrics: Metrics,
+    pub(crate) telemetry: Telemetry,
     /// By the names that the lists of `plugins` use.
     #[serde(default)]
     pub(crate) plugin: BTreeMap<String, PluginConfig>,
@@ -157,6 +162,49 @@ impl Quota {
 pub(crate) struct Log {
     pub(crate) format: LogFormat,
     pub(crate) level: String,
+}
+
+/// Files; empty for none.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) client_ca: PathBuf,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metrics {
+    pub(crate) listen: Scraped,
+}
+
+/// Where `/metrics` is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) enum Scraped {
+    Nowhere,
+    BesideTheApi,
+    At(SocketAddr),
+}
+
+impl TryFrom<String> for Scraped {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Scraped, String> {
+        match text.as_str() {
+            "none" => Ok(Scraped::Nowhere),
+            "api" => Ok(Scraped::BesideTheApi),
+            address => address.parse().map(Scraped::At).map_err(|e| format!("{address}: {e}")),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Telemetry {
+    pub(crate) otlp_endpoint: String,
+    pub(crate) sample_ratio: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -275,6 +323,20 @@ impl Config {
             service_token_roles: section.service_token_roles,
             service_token_roles_required: section.service_token_roles_required,
         }
+    }
+
+    /// The collector of traces, if there is one. The standard variables say what
+    /// the configuration leaves open.
+    pub(crate) fn telemetry(&self) -> Option<hadron_telemetry::Telemetry> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        if variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+            return None;
+        }
+        let configured = Some(self.telemetry.otlp_endpoint.clone()).filter(|e| !e.is_empty());
+        let endpoint = configured.or_else(|| variable("OTEL_EXPORTER_OTLP_ENDPOINT"))?;
+        let ratio = variable("OTEL_TRACES_SAMPLER").is_none().then_some(self.telemetry.sample_ratio);
+        let version = env!("CARGO_PKG_VERSION");
+        Some(hadron_telemetry::Telemetry { endpoint, ratio, service: "hadron", version })
     }
 
     /// For the runtime.

@@ -1,25 +1,33 @@
 //! `hadron serve`: puts the parts together, and takes them apart in order.
 //!
 //! Up: address, data folder, store, runtime, plugins, control socket, requests.
-//! Down: no new connections, requests under way, the runtime, the store.
+//! Down: `/readyz` says so, no new connections, requests under way, the runtime,
+//! the store.
 
 mod banner;
 mod data_folder;
 mod listen;
+mod metrics;
+mod reload;
+mod tls;
 
 use crate::cli::ServeArgs;
-use crate::config::{self, AuthMode, Config};
+use crate::config::{self, AuthMode, Config, Scraped};
 use crate::control;
 use crate::exit::{Exit, Failure};
-use crate::logging;
+use crate::logging::Logging;
 pub(crate) use data_folder::DataFolder;
 use hadron_api::{Api, Auth, Htpasswd, Keystone};
 use hadron_bus::Bus;
 use hadron_runtime::Runtime;
 use hadron_store::Store;
+use hadron_telemetry::Exporter;
 pub(crate) use listen::unix;
+use metrics::Metrics;
+pub(crate) use reload::{Reload, Reloaded, problems};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+use tls::Certificates;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -28,16 +36,28 @@ use tracing::{info, warn};
 /// Serves until told to stop.
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let began = Instant::now();
+    tls::install_provider();
     let config = config::load_with(&args.config, args.flags())?;
-    logging::init(&config.log)?;
-    tokio::runtime::Builder::new_multi_thread()
+    let threads = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|e| Failure::failed(format!("cannot start threads: {e}")))?
-        .block_on(serve(config, began))
+        .map_err(|e| Failure::failed(format!("cannot start threads: {e}")))?;
+    let exporter = match config.telemetry() {
+        Some(telemetry) => Some(
+            Exporter::start(&telemetry, threads.handle().clone())
+                .map_err(|e| Failure::new(Exit::Configuration, e.to_string()))?,
+        ),
+        None => None,
+    };
+    let logging = Logging::start(&config.log, exporter.as_ref())?;
+    let served = threads.block_on(serve(config, args.clone(), logging, began));
+    if let Some(exporter) = exporter {
+        exporter.shutdown();
+    }
+    served
 }
 
-async fn serve(config: Config, began: Instant) -> Result<(), Failure> {
+async fn serve(config: Config, args: ServeArgs, logging: Logging, began: Instant) -> Result<(), Failure> {
     for remark in config::remarks(&config) {
         warn!("{remark}");
     }
@@ -61,16 +81,33 @@ async fn serve(config: Config, began: Instant) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let about = control::About::new(&config, address);
     let api = api(&runtime, &config)?;
-    let control = control::Server::bind(&folder.socket(), runtime.clone(), api.clone(), about)?;
+    let certificates = Certificates::read(&config.tls).map_err(|e| Failure::new(Exit::Configuration, e))?;
+    let read = config::layers(&args.config, args.flags())?;
+    let reload = Reload::new(args, read, logging, certificates.clone(), api.clone(), runtime.clone());
+    let control =
+        control::Server::bind(&folder.socket(), runtime.clone(), api.clone(), about, reload.clone())?;
     let control = tokio::spawn(control.serve(stop.clone()));
-    let api = listen::tcp(listener, hadron_api::router(api));
+    let metrics = Metrics::new(&runtime, &api).router();
+    let drain = Duration::from_millis(config.drain_ms);
+    let routes = hadron_api::router(api.clone());
+    let routes = match config.metrics.listen {
+        Scraped::Nowhere => routes,
+        Scraped::BesideTheApi => metrics.merge(routes),
+        Scraped::At(address) => {
+            let listener = TcpListener::bind(address).await.map_err(|e| cannot_listen(address, &e))?;
+            tokio::spawn(listen::tcp(listener, metrics, None).serve(stop.clone(), Duration::ZERO));
+            routes
+        }
+    };
+    let listening = listen::tcp(listener, routes, certificates);
     runtime.start();
+    tokio::spawn(reload.on_hangup(stop.clone()));
     banner::print(&config, address, &runtime.plugins(), loading, began.elapsed());
     info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
 
-    let drain = Duration::from_millis(config.drain_ms);
-    let requests = tokio::spawn(api.serve(stop.clone(), drain));
-    told_to_stop(requests, stop).await;
+    let requests = tokio::spawn(listening.serve(stop.clone(), drain));
+    let notice = Duration::from_millis(config.drain_notice_ms);
+    told_to_stop(&api, notice, requests, stop).await;
 
     let _ = control.await;
     runtime.shutdown(drain).await;
@@ -104,12 +141,23 @@ fn api(runtime: &Runtime, config: &Config) -> Result<Api, Failure> {
 
 /// Waits for a signal, then for the requests under way; a second signal ends
 /// the process at once.
-async fn told_to_stop(requests: tokio::task::JoinHandle<()>, stop: CancellationToken) {
+async fn told_to_stop(
+    api: &Api,
+    notice: Duration,
+    requests: tokio::task::JoinHandle<()>,
+    stop: CancellationToken,
+) {
     next_signal().await;
     info!("told to stop: finishing the requests under way");
-    stop.cancel();
+    api.drain();
+    let drained = async {
+        // Whoever asks /readyz now sends no more; what still comes is answered.
+        tokio::time::sleep(notice).await;
+        stop.cancel();
+        requests.await
+    };
     tokio::select! {
-        _ = requests => {}
+        _ = drained => {}
         () = next_signal() => {
             warn!("told again: stopping at once");
             std::process::exit(1);

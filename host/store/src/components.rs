@@ -13,7 +13,8 @@ use std::time::Duration;
 pub struct Installed {
     /// The plugin's name.
     pub name: String,
-    /// The component's sha256, hex.
+    /// The component's sha256, hex; empty where the record only says that a
+    /// plugin which the configuration names is disabled.
     pub sha256: String,
     /// Whether it takes part.
     pub enabled: bool,
@@ -23,6 +24,13 @@ pub struct Installed {
     pub grants: Value,
     /// Its configuration, as JSON.
     pub config: Value,
+}
+
+impl Installed {
+    /// Whether it is no plugin of its own, and only keeps a configured one out.
+    pub fn is_mark(&self) -> bool {
+        self.sha256.is_empty()
+    }
 }
 
 /// Components by hash, and which are installed, so that every replica runs the
@@ -43,6 +51,21 @@ impl Components {
             sql::purge_components(dialect),
         ];
         self.store.database.write_all(statements).await.map(drop)
+    }
+
+    /// Keeps a plugin that the configuration names out, until its record is
+    /// removed.
+    pub async fn disable(&self, name: &str) -> Result<(), StoreError> {
+        let mark = Installed {
+            name: name.to_owned(),
+            sha256: String::new(),
+            enabled: false,
+            position: 0,
+            grants: Value::Object(serde_json::Map::new()),
+            config: Value::Object(serde_json::Map::new()),
+        };
+        let statement = sql::keep_plugin(self.store.database.dialect(), &mark);
+        self.store.database.write_all(vec![statement]).await.map(drop)
     }
 
     /// Changes the record (enabled, position, grants, config).

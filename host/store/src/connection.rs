@@ -1,17 +1,18 @@
 //! One connection to either database: sends statements, reads rows.
 
 use crate::StoreError;
+use crate::metrics::{Metrics, STATEMENT, statement, timed};
 use crate::sql::{Bind, Dialect, Sql};
 use crate::{Location, fault};
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use hadron_telemetry::{Up, spent};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous};
 use sqlx::{
     Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _,
     SqliteConnection,
 };
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -19,8 +20,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone)]
 pub(crate) struct Connector {
     options: Options,
-    /// Statements sent by all connections together.
-    pub(crate) statements: Arc<AtomicU64>,
+    pub(crate) metrics: Metrics,
 }
 
 #[derive(Clone)]
@@ -77,7 +77,7 @@ impl Connector {
                 Options::Postgres(Box::new(options))
             }
         };
-        Ok(Connector { options, statements: Arc::default() })
+        Ok(Connector { options, metrics: Metrics::default() })
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -100,7 +100,8 @@ impl Connector {
             let error = match tokio::time::timeout(left.max(AGAIN), attempt).await {
                 Ok(Ok(link)) => {
                     let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
-                    return Ok(Conn { link, statements: self.statements.clone(), number });
+                    let metrics = self.metrics.clone();
+                    return Ok(Conn { link, _open: Up::new(&metrics.connections), metrics, number });
                 }
                 Ok(Err(error)) => error,
                 Err(_) => return Err(StoreError::Unavailable("it did not answer in time".to_owned())),
@@ -119,13 +120,12 @@ impl Connector {
 /// A connection.
 pub(crate) struct Conn {
     link: Link,
-    statements: Arc<AtomicU64>,
+    metrics: Metrics,
+    _open: Up,
     /// Tells this process's connections apart in logs.
     number: u64,
 }
 
-/// What logs call a statement.
-const STATEMENT: &str = "hadron_store::statement";
 /// Connections made by this process.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
@@ -145,7 +145,8 @@ impl Conn {
     /// Counts a statement, and tells it with its values to who asks for that:
     /// `log.level = "hadron_store::statement=trace"`.
     fn count(&self, text: &str, values: &[Bind]) {
-        self.statements.fetch_add(1, Ordering::Relaxed);
+        self.metrics.statements.inc();
+        spent::a_statement();
         if tracing::enabled!(target: STATEMENT, tracing::Level::TRACE) {
             let values = serde_json::to_string(values).unwrap_or_default();
             tracing::trace!(target: STATEMENT, connection = self.number, text, values);
@@ -155,43 +156,52 @@ impl Conn {
     /// Sends words that need no values: BEGIN, COMMIT, a table's creation.
     pub(crate) async fn simple(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
         self.count(text, &[]);
-        match &mut self.link {
-            Link::Sqlite(link) => sqlx::query(text).execute(link).await.map(drop),
-            Link::Postgres(link) => sqlx::raw_sql(text).execute(link).await.map(drop),
-        }
+        timed(statement!(text), async {
+            match &mut self.link {
+                Link::Sqlite(link) => sqlx::query(text).execute(link).await.map(drop),
+                Link::Postgres(link) => sqlx::raw_sql(text).execute(link).await.map(drop),
+            }
+        })
+        .await
     }
 
     /// How many rows it changed.
     pub(crate) async fn execute(&mut self, sql: Sql) -> Result<u64, sqlx::Error> {
         self.count(&sql.text, &sql.binds);
-        match &mut self.link {
-            Link::Sqlite(link) => {
-                let values = sqlite_values(sql.binds)?;
-                let query = sqlx::query_with(AssertSqlSafe(sql.text), values).persistent(sql.persistent);
-                Ok(query.execute(link).await?.rows_affected())
+        timed(statement!(sql.text), async {
+            match &mut self.link {
+                Link::Sqlite(link) => {
+                    let values = sqlite_values(sql.binds)?;
+                    let query = sqlx::query_with(AssertSqlSafe(sql.text), values).persistent(sql.persistent);
+                    Ok(query.execute(link).await?.rows_affected())
+                }
+                Link::Postgres(link) => {
+                    let values = postgres_values(sql.binds)?;
+                    let query = sqlx::query_with(AssertSqlSafe(sql.text), values).persistent(sql.persistent);
+                    Ok(query.execute(link).await?.rows_affected())
+                }
             }
-            Link::Postgres(link) => {
-                let values = postgres_values(sql.binds)?;
-                let query = sqlx::query_with(AssertSqlSafe(sql.text), values).persistent(sql.persistent);
-                Ok(query.execute(link).await?.rows_affected())
-            }
-        }
+        })
+        .await
     }
 
     pub(crate) async fn fetch(&mut self, sql: Sql) -> Result<Vec<Record>, sqlx::Error> {
         self.count(&sql.text, &sql.binds);
-        match &mut self.link {
-            Link::Sqlite(link) => {
-                let values = sqlite_values(sql.binds)?;
-                let query = sqlx::query_with(AssertSqlSafe(sql.text), values).persistent(sql.persistent);
-                Ok(query.fetch_all(link).await?.into_iter().map(Record::Sqlite).collect())
+        timed(statement!(sql.text), async {
+            match &mut self.link {
+                Link::Sqlite(link) => {
+                    let values = sqlite_values(sql.binds)?;
+                    let query = sqlx::query_with(AssertSqlSafe(sql.text), values).persistent(sql.persistent);
+                    Ok(query.fetch_all(link).await?.into_iter().map(Record::Sqlite).collect())
+                }
+                Link::Postgres(link) => {
+                    let values = postgres_values(sql.binds)?;
+                    let query = sqlx::query_with(AssertSqlSafe(sql.text), values).persistent(sql.persistent);
+                    Ok(query.fetch_all(link).await?.into_iter().map(Record::Postgres).collect())
+                }
             }
-            Link::Postgres(link) => {
-                let values = postgres_values(sql.binds)?;
-                let query = sqlx::query_with(AssertSqlSafe(sql.text), values).persistent(sql.persistent);
-                Ok(query.fetch_all(link).await?.into_iter().map(Record::Postgres).collect())
-            }
-        }
+        })
+        .await
     }
 
     /// Rows one by one, as they come.

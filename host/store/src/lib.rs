@@ -9,6 +9,7 @@
 //! | what a unit of work may do | `transaction`, `pools`, `quotas` |
 //! | who holds which connection | `database`, `pool`, `writer` |
 //! | what leaves the process after a commit | `journal` |
+//! | what is counted and timed | `metrics` |
 #![forbid(unsafe_code)]
 
 mod answers;
@@ -19,6 +20,7 @@ mod error;
 mod fault;
 mod intervals;
 mod journal;
+mod metrics;
 mod migrate;
 mod pool;
 mod pools;
@@ -36,13 +38,14 @@ mod writer;
 pub use answers::{Answer, Earlier, Once};
 pub use components::{Components, Installed};
 pub use error::{PoolError, StoreError};
-pub use journal::{Entry, EntryFilter, EntryState, Journal, NewEntry};
+pub use journal::{Backlog, Entry, EntryFilter, EntryState, Journal, NewEntry};
+pub use metrics::Metrics;
 pub use query::{Direction, Predicate, Query, View};
 pub use quotas::{Numbers, Quotas};
 pub use row::{NewRow, Row};
 pub use schema::KEPT_BY_HOST;
 pub use store::Store;
-pub use transaction::Transaction;
+pub use transaction::{STALE, Transaction};
 
 use std::path::PathBuf;
 use std::sync::Arc;

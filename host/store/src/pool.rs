@@ -38,7 +38,10 @@ impl Pool {
     /// Waits for a free place, first come first served.
     pub(crate) async fn lease(self: &Arc<Pool>) -> Result<Lease, StoreError> {
         let until = Instant::now() + self.patience;
-        let permit = tokio::time::timeout(self.patience, self.permits.clone().acquire_owned())
+        let place = tokio::time::timeout(self.patience, self.permits.clone().acquire_owned());
+        let metrics = &self.connector.metrics;
+        let permit = metrics
+            .wait(place)
             .await
             .map_err(|_| StoreError::Unavailable("all connections are in use".to_owned()))?
             .map_err(|_| StoreError::Unavailable("the store is closed".to_owned()))?;

@@ -4,6 +4,7 @@
 use crate::database::Database;
 use crate::fault::{self, Fault};
 use crate::journal::Desk;
+use crate::metrics::statement;
 use crate::pool::Lease;
 use crate::rows;
 use crate::schema::{Schema, Table};
@@ -15,12 +16,13 @@ use crate::{
 };
 use futures::stream::{BoxStream, StreamExt};
 use hadron_manifest::Manifest;
+use hadron_telemetry::{carried, spent};
 use parking_lot::RwLock;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tracing::Instrument;
 
 /// Rows of a list that are handed on together.
 const CHUNK: usize = 64;
@@ -169,7 +171,9 @@ impl Store {
             tries += 1;
             let lease = database.readers.lease().await?;
             let (sender, mut chunks) = mpsc::channel(CHUNKS);
-            tokio::spawn(send_rows(lease, statement.clone(), table.clone(), view.clone(), sender));
+            let span = statement!(statement.text.as_str());
+            let rows = send_rows(lease, statement.clone(), table.clone(), view.clone(), sender);
+            tokio::spawn(carried(rows.instrument(span)));
             return match chunks.recv().await {
                 None => Ok(futures::stream::empty().boxed()),
                 Some(Ok(first)) => {
@@ -209,7 +213,12 @@ impl Store {
 
     /// Statements sent since the start, for benchmarks and tests.
     pub fn statements(&self) -> u64 {
-        self.inner.database.connector.statements.load(Ordering::Relaxed)
+        self.inner.database.connector.metrics.statements.get()
+    }
+
+    /// What is counted about the database.
+    pub fn metrics(&self) -> &crate::Metrics {
+        &self.inner.database.connector.metrics
     }
 
     /// COMMITs of SQLite's one writer, each of one unit or more; 0 on
@@ -273,18 +282,20 @@ async fn send_rows(
     {
         let mut records = lease.conn.stream(statement);
         let mut chunk = Vec::with_capacity(CHUNK);
+        // The reader's own slowness is not the database's.
+        let mut reading = Instant::now();
         let ended = loop {
             match records.next().await {
                 Some(Ok(record)) => match rows::row(&table, &view, &record) {
                     Ok(row) => {
                         chunk.push(row);
-                        if chunk.len() == CHUNK
-                            && sender
-                                .send(Ok(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK))))
-                                .await
-                                .is_err()
-                        {
-                            break false;
+                        if chunk.len() == CHUNK {
+                            spent::in_database(reading.elapsed());
+                            let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK));
+                            if sender.send(Ok(full)).await.is_err() {
+                                break false;
+                            }
+                            reading = Instant::now();
                         }
                     }
                     Err(error) => {
@@ -300,6 +311,7 @@ async fn send_rows(
             }
         };
         drop(records);
+        spent::in_database(reading.elapsed());
         if ended && !chunk.is_empty() {
             // Nobody listens any more: nothing is lost.
             let _ = sender.send(Ok(chunk)).await;

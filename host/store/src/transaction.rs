@@ -3,6 +3,7 @@
 use crate::connection::{Conn, Record};
 use crate::database::Session;
 use crate::fault::{self, Fault};
+use crate::metrics::Outcome;
 use crate::quotas::Counts;
 use crate::rows::{self, Parts};
 use crate::schema::{Constraint, Schema, Showing, Table};
@@ -12,6 +13,7 @@ use crate::{CollectionId, NewEntry, NewRow, Predicate, Query, Row, StoreError, V
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A unit of work's transaction. Dropped without `commit`, it is rolled back.
 /// After an error other than `NotFound` and pools' `Exhausted`, `Taken`,
@@ -25,6 +27,7 @@ pub struct Transaction {
     doomed: bool,
     wrote: bool,
     pub(crate) counts: Counts,
+    began: Instant,
 }
 
 /// What this unit knows of a row.
@@ -58,6 +61,7 @@ impl Transaction {
             doomed: false,
             wrote: false,
             counts: Counts::default(),
+            began: Instant::now(),
         })
     }
 
@@ -653,9 +657,16 @@ impl Transaction {
     /// returns `Ok` the unit is on stable storage. `Retry` only when it
     /// certainly was not committed (after a lost connection it looks the
     /// unit's id up).
-    pub async fn commit(mut self, entries: Vec<NewEntry>) -> Result<(), StoreError> {
+    pub async fn commit(self, entries: Vec<NewEntry>) -> Result<(), StoreError> {
+        let (metrics, began) = (self.store.database.connector.metrics.clone(), self.began);
+        let ended = self.end(entries).await;
+        metrics.ended(began, if ended.is_ok() { Outcome::committed } else { Outcome::rolled_back });
+        ended
+    }
+
+    async fn end(mut self, entries: Vec<NewEntry>) -> Result<(), StoreError> {
         if self.doomed {
-            self.rollback().await;
+            self.session.rollback().await;
             return Err(StoreError::Doomed);
         }
         let owner = self.store.owner.clone();
@@ -666,7 +677,7 @@ impl Transaction {
                 let entries = sql::insert_entries(&self.unit, &owner, time::now_ms(), lease, &entries);
                 for statement in settled.into_iter().chain(entries) {
                     if let Err(error) = self.execute(statement).await {
-                        self.rollback().await;
+                        self.session.rollback().await;
                         return Err(error);
                     }
                 }
@@ -687,12 +698,12 @@ impl Transaction {
                     Ok(_) => {}
                     Err(Fault::Unique(name)) if [sql::UNIT_KEY, sql::USAGE_KEY].contains(&name.as_str()) => {
                         // An earlier run of this unit was committed after all.
-                        self.rollback().await;
+                        self.session.rollback().await;
                         return Ok(());
                     }
                     Err(fault) => {
                         let error = self.failed(fault, Doing::Reading).await;
-                        self.rollback().await;
+                        self.session.rollback().await;
                         return Err(error);
                     }
                 }
@@ -706,12 +717,17 @@ impl Transaction {
 
     /// Undoes everything.
     pub async fn rollback(self) {
+        let (metrics, began) = (self.store.database.connector.metrics.clone(), self.began);
         self.session.rollback().await;
+        metrics.ended(began, Outcome::rolled_back);
     }
 }
 
+/// What `StoreError::Retry` says of a row that changed after the unit read it.
+pub const STALE: &str = "a row was changed by somebody else";
+
 fn stale() -> StoreError {
-    StoreError::Retry("a row was changed by somebody else".to_owned())
+    StoreError::Retry(STALE.to_owned())
 }
 
 /// Columns with their values, and the parsed documents, of new rows.

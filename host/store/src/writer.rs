@@ -9,6 +9,7 @@
 use crate::StoreError;
 use crate::connection::{Conn, Connector};
 use crate::fault;
+use crate::metrics::{statement, timed};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -142,7 +143,8 @@ impl Writer {
     async fn desk(self: &Arc<Writer>) -> Result<Turn, StoreError> {
         let until = Instant::now() + self.patience;
         let waiting = Waiting::new(&self.waiting);
-        let lock = tokio::time::timeout(self.patience, self.desk.clone().lock_owned()).await;
+        let turn = tokio::time::timeout(self.patience, self.desk.clone().lock_owned());
+        let lock = self.connector.metrics.wait(turn).await;
         let Ok(mut desk) = lock else {
             return Err(StoreError::Unavailable("too many units of work wait for their turn".to_owned()));
         };
@@ -197,6 +199,7 @@ impl Writer {
         let words = if batch.units > 0 { "COMMIT" } else { "ROLLBACK" };
         if batch.units > 0 {
             self.commits.fetch_add(1, Ordering::Relaxed);
+            self.connector.metrics.batches.observe(f64::from(batch.units));
         }
         match self.simple(desk, words).await {
             Ok(()) => {
@@ -261,7 +264,7 @@ impl Turn {
         // On a task of its own: a COMMIT that is sent must be accounted for,
         // even if nobody waits for it any more.
         tokio::spawn(self.release(sender));
-        match answer.await {
+        match timed(statement!("COMMIT"), answer).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(why)) => Err(StoreError::Retry(why)),
             Err(_) => Err(StoreError::Retry("the transaction was given up".to_owned())),

@@ -65,6 +65,7 @@ fn headers(plugin: &Loaded, request: &Request) -> Result<HeaderMap, HttpError> {
         let value = secret(plugin, &header.secret).map_err(HttpError::Denied)?;
         add(&header.name, &format!("{}{value}", header.prefix), true)?;
     }
+    hadron_telemetry::outgoing(&mut headers);
     Ok(headers)
 }
 
@@ -178,12 +179,7 @@ impl Host for HostState {
             )),
         };
         if let Err(HttpError::Denied(reason)) = &answer {
-            tracing::warn!(
-                plugin = self.plugin.name(),
-                version = self.plugin.manifest.version,
-                reason,
-                "a request was denied"
-            );
+            tracing::warn!(reason, "a request was denied");
         }
         Ok(answer)
     }

@@ -10,10 +10,9 @@ impl HostState {
     fn post(&self, entry: impl FnOnce(&crate::unit::Unit) -> NewEntry) {
         match self.unit() {
             Some(unit) => unit.post(entry(unit)),
-            None => tracing::warn!(
-                plugin = self.plugin.name(),
-                "the plugin wanted to send something outside a unit of work; it is dropped"
-            ),
+            None => {
+                tracing::warn!("the plugin wanted to send something outside a unit of work; it is dropped")
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Log, configuration, secrets, clock and random numbers.
 
 use crate::bindings::{clock, config, log, random, secrets};
-use crate::state::{HostState, Phase};
+use crate::state::HostState;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Lines of one call; more are dropped, so that a plugin cannot fill the disk.
@@ -11,37 +11,21 @@ const MOST_BYTES: usize = 256 * 1024;
 
 impl log::Host for HostState {
     async fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
-        let plugin = self.plugin.manifest.name.as_str();
-        let version = self.plugin.manifest.version.as_str();
         self.lines = self.lines.saturating_add(1);
         self.line_bytes = self.line_bytes.saturating_add(message.len());
         if self.lines > MOST_LINES || self.line_bytes > MOST_BYTES {
             if self.lines == MOST_LINES + 1 {
-                tracing::warn!(
-                    plugin,
-                    version,
-                    "the plugin writes too many lines: the rest of this call is dropped"
-                );
+                tracing::warn!("the plugin writes too many lines: the rest of this call is dropped");
             }
             return Ok(());
         }
-        let (request, unit) = match &self.phase {
-            Phase::Describing => ("", ""),
-            Phase::Unit(unit) => (unit.caller.request_id.as_str(), unit.id.as_str()),
-            Phase::Delivering(delivering) => (delivering.request_id.as_str(), delivering.unit.as_str()),
-        };
+        // Whose line it is stands in the spans around it.
         match level {
-            log::Level::Trace => {
-                tracing::trace!(target: "plugin", request, unit, plugin, version, "{message}")
-            }
-            log::Level::Debug => {
-                tracing::debug!(target: "plugin", request, unit, plugin, version, "{message}")
-            }
-            log::Level::Info => tracing::info!(target: "plugin", request, unit, plugin, version, "{message}"),
-            log::Level::Warn => tracing::warn!(target: "plugin", request, unit, plugin, version, "{message}"),
-            log::Level::Error => {
-                tracing::error!(target: "plugin", request, unit, plugin, version, "{message}")
-            }
+            log::Level::Trace => tracing::trace!(target: "plugin", "{message}"),
+            log::Level::Debug => tracing::debug!(target: "plugin", "{message}"),
+            log::Level::Info => tracing::info!(target: "plugin", "{message}"),
+            log::Level::Warn => tracing::warn!(target: "plugin", "{message}"),
+            log::Level::Error => tracing::error!(target: "plugin", "{message}"),
         }
         Ok(())
     }

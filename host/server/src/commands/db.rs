@@ -63,7 +63,7 @@ async fn status(config: &Config) -> Result<DbStatus, Failure> {
     store.close().await;
     Ok(DbStatus {
         database: config.shown_database(),
-        installed: installed.into_iter().map(|plugin| plugin.name).collect(),
+        installed: installed.into_iter().filter(|p| !p.is_mark()).map(|plugin| plugin.name).collect(),
         waiting: entries.len(),
         failing,
     })
@@ -118,7 +118,8 @@ async fn manifests(config: &Config, store: &Store, scratch: &Scratch) -> Result<
     let runtime = Runtime::new(config.runtime(), away.clone(), Bus::default()).await.map_err(failed)?;
     runtime.load(config.plugins()).await.map_err(failed)?;
     let unreadable = |e: StoreError| Failure::failed(format!("the added plugins cannot be read: {e}"));
-    for added in store.components().list().await.map_err(unreadable)? {
+    let installed = store.components().list().await.map_err(unreadable)?;
+    for added in installed.into_iter().filter(|plugin| !plugin.is_mark()) {
         let bytes = store.components().bytes(&added.sha256).await.map_err(unreadable)?;
         let options = AddOptions {
             grants: serde_json::from_value(added.grants).unwrap_or_default(),

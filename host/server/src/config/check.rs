@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 /// What keeps the server from starting.
 pub(super) fn problems(config: &Config) -> Vec<String> {
-    let mut problems = Vec::new();
+    let mut problems = crate::serve::problems(config);
     let local = config.listen.ip().is_loopback();
     if config.auth.mode == AuthMode::None && !local && !config.allow_remote_without_auth {
         problems.push(format!(

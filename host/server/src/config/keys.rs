@@ -23,6 +23,10 @@ pub(crate) enum Kind {
     Path,
     /// An address and a port.
     Address,
+    /// `api`, `none`, or an address and a port.
+    Place,
+    /// From 0 to 1.
+    Ratio,
     Bool,
     /// From, to.
     Integer(i64, i64),
@@ -62,6 +66,30 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Integer(0, HOUR_MS),
         default: "30000",
         doc: "How long a server that was told to stop waits for requests under way, ms.",
+    },
+    Key {
+        name: "drain_notice_ms",
+        kind: Kind::Integer(0, HOUR_MS),
+        default: "0",
+        doc: "How long a server that was told to stop goes on accepting while /readyz answers 503, so that load balancers turn away first, ms.",
+    },
+    Key {
+        name: "tls.certificate",
+        kind: Kind::Path,
+        default: r#""""#,
+        doc: "PEM file with the server's certificate and what leads to its root; with it HTTPS is served (HTTP/2 and HTTP/1.1). Read again on SIGHUP.",
+    },
+    Key {
+        name: "tls.key",
+        kind: Kind::Path,
+        default: r#""""#,
+        doc: "PEM file with the certificate's private key. Read again on SIGHUP.",
+    },
+    Key {
+        name: "tls.client_ca",
+        kind: Kind::Path,
+        default: r#""""#,
+        doc: "PEM file with the authorities whose certificates clients must show; empty: clients need none. Read again on SIGHUP.",
     },
     Key {
         name: "auth.mode",
@@ -309,7 +337,29 @@ pub(crate) const KEYS: &[Key] = &[
         default: r#""info""#,
         doc: "error, warn, info, debug, trace, or a filter such as info,hadron_store=debug.",
     },
+    Key {
+        name: "metrics.listen",
+        kind: Kind::Place,
+        default: r#""api""#,
+        doc: "Where /metrics is answered, to anybody who reaches it: api (beside the REST API), none, or an address and port of its own.",
+    },
+    Key {
+        name: "telemetry.otlp_endpoint",
+        kind: Kind::Text,
+        default: r#""""#,
+        doc: "Base URL of a collector of OpenTelemetry traces (OTLP over HTTP), as http://127.0.0.1:4318; empty: OTEL_EXPORTER_OTLP_ENDPOINT, and without that no traces.",
+    },
+    Key {
+        name: "telemetry.sample_ratio",
+        kind: Kind::Ratio,
+        default: "1.0",
+        doc: "Part of the traces that begin here which is collected, 0 to 1; a caller's own decision is kept, and OTEL_TRACES_SAMPLER wins where it is set.",
+    },
 ];
+
+/// Settings that a server takes up without a restart, on SIGHUP or `hadron config
+/// reload`; `[plugin.NAME]` sections too.
+pub(crate) const LIVE: &[&str] = &["log.level", "tls.certificate", "tls.key", "tls.client_ca"];
 
 /// Members of a `[plugin.NAME]` section, and what they do.
 pub(crate) const PLUGIN: [(&str, &str); 3] = [
@@ -340,7 +390,7 @@ impl Key {
     /// A value from the environment or a flag.
     pub(crate) fn parse(&self, text: &str) -> Result<Value, String> {
         let value = match self.kind {
-            Kind::Text | Kind::Secret | Kind::Path | Kind::Address | Kind::Choice(_) => {
+            Kind::Text | Kind::Secret | Kind::Path | Kind::Address | Kind::Place | Kind::Choice(_) => {
                 Value::String(text.to_owned())
             }
             Kind::Bool => match text {
@@ -351,6 +401,7 @@ impl Key {
             Kind::Integer(..) => {
                 Value::Integer(text.parse().map_err(|_| format!("'{text}' is not a whole number"))?)
             }
+            Kind::Ratio => Value::Float(text.parse().map_err(|_| format!("'{text}' is not a number"))?),
             Kind::List => {
                 let names = text.trim().trim_start_matches('[').trim_end_matches(']').split(',');
                 let names = names.map(|name| name.trim().trim_matches('"')).filter(|name| !name.is_empty());
@@ -370,10 +421,17 @@ impl Key {
                 Ok(_) => None,
                 Err(_) => Some("an IP address and a port, as 127.0.0.1:9696 or [::1]:9696".to_owned()),
             },
+            (Kind::Place, Value::String(text)) => match crate::config::Scraped::try_from(text.clone()) {
+                Ok(_) => None,
+                Err(_) => Some("api, none, or an IP address and a port".to_owned()),
+            },
+            (Kind::Ratio, Value::Float(number)) if (0.0..=1.0).contains(number) => None,
+            (Kind::Ratio, Value::Integer(0 | 1)) => None,
             (Kind::Integer(from, to), Value::Integer(number)) if (from..=to).contains(number) => None,
             (Kind::List, Value::Array(items)) if items.iter().all(Value::is_str) => None,
             (Kind::Choice(choices), Value::String(text)) if choices.contains(&text.as_str()) => None,
-            (Kind::Text | Kind::Secret | Kind::Path | Kind::Address, _) => {
+            (Kind::Ratio, _) => Some("a number from 0 to 1".to_owned()),
+            (Kind::Text | Kind::Secret | Kind::Path | Kind::Address | Kind::Place, _) => {
                 Some("a text in quotes".to_owned())
             }
             (Kind::Bool, _) => Some("true or false".to_owned()),

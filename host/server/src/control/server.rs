@@ -3,7 +3,7 @@
 use super::wire::{Count, EntryView, JournalQuery, PluginView, Plugins, Problem, RetryQuery};
 use crate::config::Config;
 use crate::exit::Failure;
-use crate::serve::unix;
+use crate::serve::{Reload, Reloaded, unix};
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
@@ -61,12 +61,19 @@ struct Shared {
     runtime: Runtime,
     api: Api,
     about: Arc<About>,
+    reload: Reload,
 }
 
 impl Server {
     /// Makes the socket. The data folder is ours already, so a socket that is
     /// there was left by a server that crashed.
-    pub(crate) fn bind(path: &FilePath, runtime: Runtime, api: Api, about: About) -> Result<Server, Failure> {
+    pub(crate) fn bind(
+        path: &FilePath,
+        runtime: Runtime,
+        api: Api,
+        about: About,
+        reload: Reload,
+    ) -> Result<Server, Failure> {
         let shown = path.display();
         if path.as_os_str().len() > LONGEST_PATH {
             return Err(Failure::failed(format!(
@@ -81,7 +88,7 @@ impl Server {
                 Ok(listener)
             })
             .map_err(|e| Failure::failed(format!("cannot make the control socket {shown}: {e}")))?;
-        let router = router(Shared { runtime, api, about: Arc::new(about) });
+        let router = router(Shared { runtime, api, about: Arc::new(about), reload });
         Ok(Server { listener, path: path.to_owned(), router })
     }
 
@@ -95,6 +102,7 @@ impl Server {
 fn router(shared: Shared) -> Router {
     Router::new()
         .route("/status", get(status))
+        .route("/reload", post(reload))
         .route("/plugins", get(list_plugins).post(add_plugin))
         .route("/plugins/{name}", get(show_plugin).put(upgrade_plugin).delete(remove_plugin))
         .route("/plugins/{name}/enable", post(enable_plugin))
@@ -155,6 +163,11 @@ async fn status(State(shared): State<Shared>) -> Json<Value> {
         "plugins": plugins.plugins.len(),
         "refused": plugins.refused.len(),
     }))
+}
+
+async fn reload(State(shared): State<Shared>) -> Answer<Reloaded> {
+    let reloaded = shared.reload.now().await;
+    reloaded.map(Json).map_err(|problem| Refused(StatusCode::BAD_REQUEST, problem))
 }
 
 async fn list_plugins(State(shared): State<Shared>) -> Answer<Plugins> {

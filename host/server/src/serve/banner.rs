@@ -26,7 +26,8 @@ fn text(
     starting: Duration,
 ) -> String {
     let mut text = String::new();
-    let url = format!("http://{address}");
+    let scheme = if config.tls.certificate.as_os_str().is_empty() { "http" } else { "https" };
+    let url = format!("{scheme}://{address}");
     let auth = match config.auth.mode {
         AuthMode::None => "no authentication",
         AuthMode::HttpBasic => "HTTP basic authentication",

@@ -1,14 +1,16 @@
-//! Accepts connections and serves HTTP/1.1 on them.
+//! Accepts connections and serves HTTP/1.1 on them, over TLS HTTP/2 too.
 //!
 //! Small enough to be our own: `TCP_NODELAY`, a limit on how long a client may
 //! take to send a head, and a drain that ends.
 
+use super::tls::Certificates;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::uri::Scheme;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::time::Duration;
@@ -23,6 +25,9 @@ use tracing::{debug, warn};
 /// idle longer, is let go.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 
+/// A client that takes longer for the TLS handshake is let go.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// After an accept that failed for want of file descriptors or memory: trying
 /// again at once would only burn a core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -31,16 +36,21 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Listening<L> {
     listener: L,
     router: Router,
+    certificates: Option<Certificates>,
 }
 
-/// Serves on a TCP listener.
-pub(crate) fn tcp(listener: TcpListener, router: Router) -> Listening<TcpListener> {
-    Listening { listener, router }
+/// Serves on a TCP listener; over TLS where there are certificates.
+pub(crate) fn tcp(
+    listener: TcpListener,
+    router: Router,
+    certificates: Option<Certificates>,
+) -> Listening<TcpListener> {
+    Listening { listener, router, certificates }
 }
 
 /// Serves on a unix socket.
 pub(crate) fn unix(listener: UnixListener, router: Router) -> Listening<UnixListener> {
-    Listening { listener, router }
+    Listening { listener, router, certificates: None }
 }
 
 /// What connections come from.
@@ -80,7 +90,13 @@ impl<L: Accept + Send + Sync> Listening<L> {
             };
             match stream {
                 Ok(stream) => {
-                    connections.spawn(connection(stream, self.router.clone(), stop.clone()));
+                    let (router, stop) = (self.router.clone(), stop.clone());
+                    match &self.certificates {
+                        Some(certificates) => {
+                            connections.spawn(secured(stream, certificates.clone(), router, stop))
+                        }
+                        None => connections.spawn(connection(stream, Protocol::Plain, router, stop)),
+                    };
                 }
                 Err(error) => {
                     debug!(%error, "a connection could not be accepted");
@@ -96,17 +112,66 @@ impl<L: Accept + Send + Sync> Listening<L> {
     }
 }
 
-async fn connection<S>(stream: S, router: Router, stop: CancellationToken)
+/// What is spoken on a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    /// HTTP/1.1 without TLS.
+    Plain,
+    /// HTTP/1.1 over TLS.
+    Secure,
+    /// HTTP/2 over TLS.
+    SecureHttp2,
+}
+
+/// Shakes hands, then serves what the client chose.
+async fn secured<S>(stream: S, certificates: Certificates, router: Router, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service =
-        TowerToHyperService::new(router.map_request(|request: Request<Incoming>| request.map(Body::new)));
-    let connection = http1::Builder::new()
+    let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, certificates.acceptor().accept(stream));
+    let shaken = tokio::select! {
+        shaken = handshake => shaken,
+        () = stop.cancelled() => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => {
+            let protocol = match stream.get_ref().1.alpn_protocol() {
+                Some(b"h2") => Protocol::SecureHttp2,
+                _ => Protocol::Secure,
+            };
+            connection(stream, protocol, router, stop).await;
+        }
+        Ok(Err(error)) => debug!(%error, "a client gave up the TLS handshake, or was refused"),
+        Err(_) => debug!("a client took too long for the TLS handshake"),
+    }
+}
+
+async fn connection<S>(stream: S, protocol: Protocol, router: Router, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = TowerToHyperService::new(router.map_request(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        if protocol != Protocol::Plain {
+            // Links are made with the scheme that the client used.
+            request.extensions_mut().insert(Scheme::HTTPS);
+        }
+        request
+    }));
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .half_close(false)
-        .serve_connection(TokioIo::new(stream), service);
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEAD_TIMEOUT);
+    let builder = match protocol {
+        Protocol::SecureHttp2 => builder.http2_only(),
+        Protocol::Plain | Protocol::Secure => builder.http1_only(),
+    };
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -138,7 +203,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let server = tokio::spawn(tcp(listener, router).serve(stop.clone(), drain));
+        let server = tokio::spawn(tcp(listener, router, None).serve(stop.clone(), drain));
         let mut client = TcpStream::connect(address).await.unwrap();
         client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -7,7 +7,7 @@
 use crate::connection::{Conn, Record};
 use crate::database::Database;
 use crate::fault::{self, Fault};
-use crate::journal::{Entry, EntryFilter, EntryState, NewEntry};
+use crate::journal::{Backlog, Entry, EntryFilter, EntryState, NewEntry};
 use crate::sql::{self, Dialect};
 use crate::store::Inner;
 use crate::{StoreError, time};
@@ -284,6 +284,21 @@ impl Journal {
         Ok(changed.first().copied().unwrap_or_default())
     }
 
+    /// How much waits, and for how long, by target and state.
+    pub async fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
+        let mut backlog = Vec::new();
+        for record in self.store.database.read(sql::backlog(self.dialect())).await? {
+            let age = record.integer(3)?.max(0);
+            backlog.push(Backlog {
+                target: record.text(0)?,
+                state: state(record.integer(1)?),
+                entries: u64::try_from(record.integer(2)?).unwrap_or_default(),
+                oldest: Duration::from_millis(u64::try_from(age).unwrap_or_default()),
+            });
+        }
+        Ok(backlog)
+    }
+
     /// Entries that wait for this target.
     pub async fn pending(&self, target: &str) -> Result<u64, StoreError> {
         let records = self.store.database.read(sql::pending(self.dialect(), target)).await?;
@@ -313,6 +328,14 @@ async fn entries(conn: &mut Conn, records: &[Record]) -> Result<Vec<Entry>, Faul
     Ok(read)
 }
 
+fn state(number: i64) -> EntryState {
+    match number {
+        sql::FAILING => EntryState::Failing,
+        sql::REFUSED => EntryState::Refused,
+        _ => EntryState::Pending,
+    }
+}
+
 fn entry(record: &Record) -> Result<Entry, StoreError> {
     let payload = record.text(7)?;
     Ok(Entry {
@@ -329,11 +352,7 @@ fn entry(record: &Record) -> Result<Entry, StoreError> {
                 .map_err(|error| StoreError::Database(format!("a journal entry cannot be read: {error}")))?,
         },
         unit: record.text(8)?,
-        state: match record.integer(9)? {
-            sql::FAILING => EntryState::Failing,
-            sql::REFUSED => EntryState::Refused,
-            _ => EntryState::Pending,
-        },
+        state: state(record.integer(9)?),
         attempts: u32::try_from(record.integer(10)?).unwrap_or(u32::MAX),
         error: record.optional_text(11)?,
         created_at: time::text(record.integer(12)?),

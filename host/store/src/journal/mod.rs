@@ -62,6 +62,19 @@ pub enum EntryState {
     Refused,
 }
 
+/// Entries of one target that stand alike.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Backlog {
+    /// A plugin's name, or `rpc`.
+    pub target: String,
+    /// Where they stand.
+    pub state: EntryState,
+    /// How many.
+    pub entries: u64,
+    /// How long the oldest has been there.
+    pub oldest: std::time::Duration,
+}
+
 /// Which entries to list.
 #[derive(Clone, Debug, Default)]
 pub struct EntryFilter {

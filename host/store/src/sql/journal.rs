@@ -317,6 +317,14 @@ pub(crate) fn retry(dialect: Dialect, filter: &EntryFilter) -> Sql {
     sql
 }
 
+/// By target and state: how many, and the age of the oldest in milliseconds.
+pub(crate) fn backlog(dialect: Dialect) -> Sql {
+    let mut sql = Sql::new(dialect);
+    sql.push("SELECT target, state, count(*), ").now().push(" - min(created) FROM hadron_journal");
+    sql.push(" GROUP BY target, state");
+    sql
+}
+
 /// How many entries a target has.
 pub(crate) fn pending(dialect: Dialect, target: &str) -> Sql {
     Sql::fixed(dialect, "SELECT count(*) FROM hadron_journal WHERE target = ?", vec![target.into()])

@@ -37,6 +37,18 @@ on_both! {
         assert!(matches!(components.update(&changed).await, Err(StoreError::NotFound)));
     }
 
+    async fn a_mark_keeps_a_configured_plugin_out_and_is_no_plugin(world: World) {
+        let components = world.store.components();
+        components.install(&installed("a", "hash1", 1), b"one").await.unwrap();
+        components.disable("ml2").await.unwrap();
+        components.disable("ml2").await.unwrap();
+        let marks: Vec<_> = components.list().await.unwrap().into_iter().filter(Installed::is_mark).collect();
+        assert_eq!(marks.iter().map(|m| (m.name.as_str(), m.enabled)).collect::<Vec<_>>(), [("ml2", false)]);
+        components.remove("ml2").await.unwrap();
+        assert!(components.list().await.unwrap().iter().all(|p| !p.is_mark()));
+        assert!(components.bytes("hash1").await.unwrap().is_some());
+    }
+
     async fn a_tick_has_one_caller_in_a_period(world: World) {
         let mut callers = Vec::new();
         for _ in 0..16 {

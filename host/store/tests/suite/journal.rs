@@ -47,6 +47,21 @@ async fn claim(store: &Store) -> String {
 }
 
 on_both! {
+    async fn the_backlog_tells_how_much_waits_and_for_how_long(world: World) {
+        let journal = world.store.journal();
+        assert_eq!(journal.backlog().await.unwrap(), []);
+        let of = |id: &str, resource: &str| entry(id, "create", resource, 1, &[]);
+        write(&world.store, vec![of("a", "r"), of("b", "s"), of("c", "t")]).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        journal.refused("b", "no").await.unwrap();
+        journal.failed("c", "later", LATER).await.unwrap();
+        let mut backlog = journal.backlog().await.unwrap();
+        assert!(backlog.iter().all(|b| b.oldest >= Duration::from_millis(15) && b.target == "driver"));
+        backlog.sort_by_key(|b| format!("{:?}", b.state));
+        let told: Vec<_> = backlog.iter().map(|b| (b.state, b.entries)).collect();
+        assert_eq!(told, [(EntryState::Failing, 1), (EntryState::Pending, 1), (EntryState::Refused, 1)]);
+    }
+
     async fn an_entry_is_kept_as_it_was_written(world: World) {
         let journal = world.store.journal();
         let unit = "11111111-1111-1111-1111-111111111111";
