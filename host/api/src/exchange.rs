@@ -109,7 +109,7 @@ impl Drop for Told {
         let took = exchange.began.elapsed();
         let route = exchange.request.route.get().map_or(UNMATCHED, String::as_str);
         exchange.metrics.answered(&exchange.method, route, *status, took);
-        exchange.span.record("status", *status).record("route", route);
+        exchange.span.record("status", i64::from(*status)).record("route", route);
         let bill = &exchange.request.bill;
         let (bytes, statements) = (bytes.load(Ordering::Relaxed), bill.statements());
         let (ms, plugin_ms) = (milliseconds(took), milliseconds(bill.plugins()));

@@ -101,7 +101,7 @@ async fn serve(config: Config, args: ServeArgs, logging: Logging, began: Instant
     };
     let listening = listen::tcp(listener, routes, certificates);
     runtime.start();
-    tokio::spawn(reload.on_hangup(stop.clone()));
+    reload.on_hangup(stop.clone());
     banner::print(&config, address, &runtime.plugins(), loading, began.elapsed());
     info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
 

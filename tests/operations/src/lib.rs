@@ -4,13 +4,20 @@ use hadron_sdk_testing::{Builder, Result, Server, until};
 use serde_json::Value;
 use std::time::Duration;
 
+/// VLANs for more networks than a list answers in one piece.
+const CONFIG: &str = "
+[log]
+format = \"json\"
+[plugin.ml2.config]
+tenant_network_types = [\"vlan\"]
+[plugin.vlan.config]
+network_vlan_ranges = [\"physnet1:1:4000\"]
+";
+
 /// A server with ML2, its VLAN type and the driver that logs what it is told;
 /// its log is JSON.
 pub fn builder() -> Builder {
-    Server::builder()
-        .type_drivers(&["local", "vlan"])
-        .mechanism_drivers(&["logger"])
-        .config("[log]\nformat = \"json\"\n[plugin.vlan.config]\nnetwork_vlan_ranges = [\"physnet1:1:99\"]\n")
+    Server::builder().type_drivers(&["local", "vlan"]).mechanism_drivers(&["logger"]).config(CONFIG)
 }
 
 /// Lines of a server's log that are of one request.

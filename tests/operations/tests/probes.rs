@@ -13,7 +13,8 @@ async fn they_are_answered_without_a_login() -> Result {
     assert_eq!(server.get("/healthz").await?.expect(200)?["status"], "alive");
     let ready = server.get("/readyz").await?.expect(200)?;
     assert_eq!((&ready["status"], &ready["reasons"]), (&json!("ready"), &json!([])));
-    assert_eq!(ready["plugins"], json!({"loaded": 4, "refused": 0}));
+    assert_eq!(ready["plugins"]["refused"], 0);
+    assert!(ready["plugins"]["loaded"].as_u64().is_some_and(|loaded| loaded >= 4), "{ready}");
     assert_eq!(server.get("/healthcheck").await?.expect(200)?["reasons"], json!(["OK"]));
     for path in ["/healthz", "/readyz"] {
         assert_eq!(server.post(path, &json!({})).await?.status, 405);
@@ -23,7 +24,8 @@ async fn they_are_answered_without_a_login() -> Result {
 
 #[tokio::test]
 async fn a_server_without_any_plugin_that_could_be_loaded_is_not_ready() -> Result {
-    let server = Server::builder().core("nowhere").type_drivers(&[]).mechanism_drivers(&[]).start().await?;
+    let server = Server::builder().core("nowhere").service_plugins(&[]);
+    let server = server.type_drivers(&[]).mechanism_drivers(&[]).start().await?;
     let ready = server.get("/readyz").await?.expect(503)?;
     assert_eq!(ready["reasons"], json!(["no plugin that serves a resource could be loaded"]));
     server.get("/healthz").await?.expect(200)?;

@@ -23,10 +23,10 @@ async fn a_plugins_configuration_and_the_log_level_are_taken_up_and_the_rest_is_
         "provider:segmentation_id": 7,
     }});
     server.post("/v2.0/networks", &high).await?.expect(400)?;
-    edit(&server, "physnet1:1:99", "physnet2:1:9");
+    edit(&server, "physnet1:1:4000", "physnet2:1:9");
     edit(&server, "level = \"info\"", "level = \"error\"");
     edit(&server, "format = \"json\"", "format = \"human\"");
-    let reloaded = server.cli_json(&["config", "reload", "--json"]).await?;
+    let reloaded = server.cli_json(&["config", "reload"]).await?;
     assert_eq!(reloaded, json!({"applied": ["log.level", "plugin type-vlan"], "restart": ["log.format"]}));
     let before = server.log().len();
     server.post("/v2.0/networks", &high).await?.expect(201)?;
@@ -37,9 +37,11 @@ async fn a_plugins_configuration_and_the_log_level_are_taken_up_and_the_rest_is_
 #[tokio::test]
 async fn a_broken_file_changes_nothing_and_is_told() -> Result {
     let mut server = builder().start().await?;
-    edit(&server, "physnet1:1:99", "physnet2:1:9");
+    edit(&server, "physnet1:1:4000", "physnet2:1:9");
     edit(&server, "level = \"info\"", "levle = \"info\"");
-    let said = server.cli(&["config", "reload"]).await?.refused()?;
+    // By its folder: to find it by its configuration that must be readable.
+    let folder = server.data_folder().display().to_string();
+    let said = server.cli(&["config", "reload", "--data-folder", &folder]).await?.refused()?;
     assert!(said.contains("did you mean 'log.level'?"), "{said}");
     server.signal("HUP").await?;
     until("the signal is heeded", Duration::from_secs(10), || async {
@@ -64,7 +66,7 @@ async fn a_broken_file_changes_nothing_and_is_told() -> Result {
 async fn a_configured_plugin_that_was_disabled_stays_so_over_a_restart() -> Result {
     let mut server = builder().start().await?;
     let state = async |server: &Server| -> Result<String> {
-        let plugin = server.cli_json(&["plugin", "show", "mech-logger", "--json"]).await?;
+        let plugin = server.cli_json(&["plugin", "show", "mech-logger"]).await?;
         Ok(plugin.to_string())
     };
     server.cli(&["plugin", "disable", "mech-logger"]).await?.ok()?;

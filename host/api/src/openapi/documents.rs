@@ -27,6 +27,12 @@ pub(super) fn open(context: &Context<'_>) -> Vec<(&'static str, Operations)> {
         ("detailed", json!({"const": false})),
         ("reasons", json!({"type": "array", "items": text()})),
     ]);
+    let count = || json!({"type": "integer", "minimum": 0});
+    let ready = body(&[
+        ("status", json!({"enum": ["ready", "not ready"]})),
+        ("reasons", json!({"type": "array", "items": text()})),
+        ("plugins", body(&[("loaded", count()), ("refused", count())])),
+    ]);
     let page = |media: &str| {
         let content =
             json!({media: {"schema": if media == "text/html" { text() } else { json!({"type": "object"}) }}});
@@ -61,6 +67,30 @@ pub(super) fn open(context: &Context<'_>) -> Vec<(&'static str, Operations)> {
                     vec![
                         (200, json_answer("It can.", health.clone())),
                         (503, json_answer("It cannot.", health)),
+                    ],
+                    &[500],
+                ),
+            ),
+        ),
+        (
+            "/healthz",
+            operation(
+                "check_alive",
+                "Whether the process answers",
+                json!([]),
+                answer(vec![(200, json_answer("It does.", body(&[("status", text())])))], &[500]),
+            ),
+        ),
+        (
+            "/readyz",
+            operation(
+                "check_ready",
+                "Whether requests should be sent to this server",
+                json!([]),
+                answer(
+                    vec![
+                        (200, json_answer("They should.", ready.clone())),
+                        (503, json_answer("They should not, for these reasons.", ready)),
                     ],
                     &[500],
                 ),

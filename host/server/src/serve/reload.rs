@@ -53,19 +53,21 @@ impl Reload {
         Reload(Arc::new(Inner { args, logging, certificates, api, runtime, read: Mutex::new(read) }))
     }
 
-    /// Reloads on every SIGHUP until `stop`.
-    pub(crate) async fn on_hangup(self, stop: CancellationToken) {
+    /// From now on reloads on every SIGHUP, until `stop`.
+    pub(crate) fn on_hangup(self, stop: CancellationToken) {
         let Ok(mut hangup) = signal(SignalKind::hangup()) else {
             return warn!("cannot listen for SIGHUP: `hadron config reload` reloads the configuration");
         };
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                received = hangup.recv() => if received.is_none() { return },
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    received = hangup.recv() => if received.is_none() { return },
+                }
+                // Its outcome is in the log.
+                let _ = self.now().await;
             }
-            // Its outcome is in the log.
-            let _ = self.now().await;
-        }
+        });
     }
 
     /// Reads the configuration again and takes up what changed; the error is
