@@ -690,7 +690,7 @@ impl Transaction {
                     return Ok(());
                 }
                 if let Err(error) = self.keep_limits().await {
-                    self.rollback().await;
+                    self.session.rollback().await;
                     return Err(error);
                 }
                 let statement = sql::finish_unit(&self.unit, &owner, lease, &entries, &self.counts.all());
