@@ -18,6 +18,7 @@ mod examine;
 mod exchange;
 mod extensions;
 mod health;
+mod limits;
 mod links;
 mod listing;
 mod metrics;
@@ -41,6 +42,7 @@ mod view;
 
 pub use auth::{Auth, DEFAULT_PROJECT, Htpasswd, HtpasswdError, Keystone, KeystoneError, KeystoneSettings};
 pub use examine::{Question, RuleView, Verdict};
+pub use limits::Settings;
 pub use policy::Finding;
 pub use rate::RateLimit;
 pub use rule_file::check_policy_file;
@@ -58,10 +60,10 @@ use futures::FutureExt;
 use hadron_manifest::Verb;
 use hadron_runtime::{Caller, PluginSet, Refusal, RowPolicy, Runtime};
 use hadron_store::{CollectionId, Predicate};
+use limits::Limits;
 use metrics::Metrics;
 use policy::Complaints;
 use prometheus_client::registry::Registry;
-use rate::Limiter;
 use resources::Asked;
 use routes::Meaning;
 use rule_file::{Overrides, RuleFile};
@@ -80,20 +82,10 @@ const LOOK: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Api(Arc<Inner>);
 
-/// What the operator sets.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Most operations of a batch.
-    pub batch: usize,
-    /// A limit on the requests of each project.
-    pub rate: Option<RateLimit>,
-}
-
 struct Inner {
     runtime: Runtime,
-    auth: Auth,
-    limiter: Option<Limiter>,
-    batch: usize,
+    auth: ArcSwap<Auth>,
+    limits: ArcSwap<Limits>,
     current: Arc<Current>,
     page: openapi::Served,
     metrics: Metrics,
@@ -195,12 +187,10 @@ impl Api {
     ) -> Result<Api, String> {
         let current = Arc::new(Current::new(&runtime.plugins(), policy_file)?);
         runtime.set_policy(current.clone());
-        let limiter = settings.rate.map(Limiter::new);
         let api = Api(Arc::new(Inner {
             runtime,
-            auth,
-            limiter,
-            batch: settings.batch,
+            auth: ArcSwap::from_pointee(auth),
+            limits: ArcSwap::from_pointee(Limits::new(settings, None)),
             current,
             page: openapi::page(),
             metrics: Metrics::default(),
@@ -216,6 +206,20 @@ impl Api {
     /// stay as they were.
     pub fn reload_policy(&self) -> Result<(), String> {
         self.0.current.reload(&self.0.runtime.plugins())
+    }
+
+    /// Keeps these limits from the next request on.
+    pub fn set_limits(&self, settings: Settings) {
+        let limiter = self.0.limits.load().rate.clone();
+        self.0.limits.store(Arc::new(Limits::new(settings, limiter)));
+    }
+
+    /// Lets these users in from the next request on, where logins are of an
+    /// htpasswd file; elsewhere nothing changes.
+    pub fn set_users(&self, users: Htpasswd) {
+        if matches!(**self.0.auth.load(), Auth::HttpBasic(_)) {
+            self.0.auth.store(Arc::new(Auth::HttpBasic(users)));
+        }
     }
 
     /// The rules in force, by name.
@@ -257,8 +261,9 @@ impl Api {
                     }
                     "/openapi.json" => {
                         let tables = self.0.current.of(&self.0.runtime.plugins());
-                        let described =
-                            tables.described.get_or_init(|| openapi::description(&tables, &self.0.auth));
+                        let described = tables
+                            .described
+                            .get_or_init(|| openapi::description(&tables, &self.0.auth.load()));
                         Ok(described.answer(request.headers()))
                     }
                     "/docs" | "/docs/" => Ok(self.0.page.answer(request.headers())),
@@ -272,16 +277,18 @@ impl Api {
 
     async fn v2(&self, request: Request, request_id: &str, base: String) -> Result<Response, Refusal> {
         let (parts, body) = request.into_parts();
-        let caller = match self.0.auth.authenticate(&parts, request_id).await {
+        let auth = self.0.auth.load_full();
+        let caller = match auth.authenticate(&parts, request_id).await {
             Ok(caller) => caller,
-            Err(Denial::Nobody) => return Ok(error::unauthorized(self.0.auth.challenge())),
+            Err(Denial::Nobody) => return Ok(error::unauthorized(auth.challenge())),
             Err(Denial::Unavailable) => return Ok(error::identity_unavailable()),
             Err(Denial::Header(name)) => {
                 return Err(error::bad_request(format!("The header '{name}' cannot be read")));
             }
         };
         tracing::Span::current().record("project", &caller.project_id).record("user", &caller.user_id);
-        if let Some(Err(wait)) = self.0.limiter.as_ref().map(|limiter| limiter.admit(&caller)) {
+        let limits = self.0.limits.load_full();
+        if let Some(Err(wait)) = limits.rate.as_ref().map(|limiter| limiter.admit(&caller)) {
             return Ok(rate::refused(wait));
         }
         let tables = self.0.current.of(&self.0.runtime.plugins());
@@ -305,7 +312,7 @@ impl Api {
             (Meaning::Index, Method::GET) => Ok(documents::index(&tables, &base)),
             (Meaning::Extensions, Method::GET) => Ok(documents::extensions(&tables)),
             (Meaning::Extension(alias), Method::GET) => Ok(documents::extension(&tables, &alias)),
-            (Meaning::Batch, Method::POST) => asked.batch(self.0.batch).await,
+            (Meaning::Batch, Method::POST) => asked.batch(limits.batch).await,
             (Meaning::Quotas, Method::GET) => asked.quotas().await,
             (Meaning::Quota(project), Method::GET) => asked.quota(&project).await,
             (Meaning::Quota(project), Method::PUT) => asked.set_quota(&project).await,

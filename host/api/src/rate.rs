@@ -27,8 +27,8 @@ pub struct RateLimit {
 }
 
 pub(crate) struct Limiter {
+    limit: RateLimit,
     buckets: DefaultKeyedRateLimiter<String>,
-    exempt_roles: Vec<String>,
     clock: DefaultClock,
     asked: AtomicU32,
 }
@@ -37,17 +37,23 @@ impl Limiter {
     pub(crate) fn new(limit: RateLimit) -> Limiter {
         let quota = Quota::per_second(limit.per_second).allow_burst(limit.burst);
         Limiter {
+            limit,
             buckets: DefaultKeyedRateLimiter::keyed(quota),
-            exempt_roles: limit.exempt_roles,
             clock: DefaultClock::default(),
             asked: AtomicU32::new(0),
         }
     }
 
+    /// The limit that is kept.
+    pub(crate) fn limit(&self) -> &RateLimit {
+        &self.limit
+    }
+
     /// Counts a request; how long to wait where it is one too many. Callers
     /// without a project are counted by user.
     pub(crate) fn admit(&self, caller: &Caller) -> Result<(), Duration> {
-        if caller.roles.iter().any(|role| self.exempt_roles.iter().any(|e| e.eq_ignore_ascii_case(role))) {
+        let exempt = |role: &String| self.limit.exempt_roles.iter().any(|e| e.eq_ignore_ascii_case(role));
+        if caller.roles.iter().any(exempt) {
             return Ok(());
         }
         if self.asked.fetch_add(1, Ordering::Relaxed) % TIDY == TIDY - 1 {

@@ -132,7 +132,7 @@ pub struct Settings {
     /// Failures in a row after which a driver is taken out of rotation, and
     /// for how long.
     pub breaker: (u32, Duration),
-    /// Limits of projects that have none of their own.
+    /// Limits of projects that have none of their own, at first.
     pub quotas: DefaultQuotas,
 }
 
@@ -218,6 +218,7 @@ struct Core {
     /// Everything that goes on.
     tasks: TaskTracker,
     policy: OnceLock<Arc<dyn RowPolicy>>,
+    quotas: ArcSwap<DefaultQuotas>,
     metrics: metrics::Metrics,
 }
 
@@ -265,6 +266,7 @@ impl Runtime {
             running: work::Running::default(),
             tasks: TaskTracker::new(),
             policy: OnceLock::new(),
+            quotas: ArcSwap::from_pointee(settings.quotas.clone()),
             metrics: metrics::Metrics::new(settings.units.max(1), engine::slots(settings.units)),
             engine,
             store,
@@ -288,8 +290,14 @@ impl Runtime {
 
     /// What the operator says about limits of projects that have none of their
     /// own.
-    pub fn default_quotas(&self) -> &DefaultQuotas {
-        &self.core.settings.quotas
+    pub fn default_quotas(&self) -> Arc<DefaultQuotas> {
+        self.core.quotas.load_full()
+    }
+
+    /// Has these limits hold from the next unit of work on. Projects that are
+    /// over one keep what they have.
+    pub fn set_default_quotas(&self, quotas: DefaultQuotas) {
+        self.core.quotas.store(Arc::new(quotas));
     }
 
     /// The store, for reads.

@@ -105,7 +105,7 @@ pub(crate) async fn admit(unit: &Arc<Unit>, id: &CollectionId, bodies: &[Documen
         let project = body.get("project_id").and_then(Value::as_str).unwrap_or(&unit.caller.project_id);
         *wanted.entry(project.to_owned()).or_default() += 1;
     }
-    let default = unit.core.settings.quotas.of(&name, quota.default);
+    let default = unit.core.quotas.load().of(&name, quota.default);
     for (project, rows) in wanted {
         let name = name.clone();
         unit.store::<_, StoreError>(move |t| {

@@ -121,11 +121,7 @@ async fn serve(config: Config, args: ServeArgs, logging: Logging, began: Instant
 fn api(runtime: &Runtime, config: &Config) -> Result<Api, Failure> {
     let auth = match config.auth.mode {
         AuthMode::None => Auth::None,
-        AuthMode::HttpBasic => {
-            let users = Htpasswd::load(&config.auth.htpasswd)
-                .map_err(|e| Failure::new(Exit::Configuration, format!("auth.htpasswd: {e}")))?;
-            Auth::HttpBasic(users)
-        }
+        AuthMode::HttpBasic => Auth::HttpBasic(users(config)?),
         AuthMode::Keystone => {
             let keystone = Keystone::new(config.keystone())
                 .map_err(|e| Failure::new(Exit::Configuration, e.to_string()))?;
@@ -137,6 +133,12 @@ fn api(runtime: &Runtime, config: &Config) -> Result<Api, Failure> {
     };
     Api::new(runtime.clone(), auth, config.policy_file(), config.api())
         .map_err(|e| Failure::new(Exit::Configuration, e))
+}
+
+/// Who may log in.
+fn users(config: &Config) -> Result<Htpasswd, Failure> {
+    Htpasswd::load(&config.auth.htpasswd)
+        .map_err(|e| Failure::new(Exit::Configuration, format!("auth.htpasswd: {e}")))
 }
 
 /// Waits for a signal, then for the requests under way; a second signal ends

@@ -147,3 +147,35 @@ fn the_database_can_be_looked_at_beside_the_server() {
     let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!(status["waiting"], 0);
 }
+
+/// `script` gives the server a terminal; one that cannot listen ends by itself,
+/// after it has warned of a plugin that is not there.
+#[test]
+fn on_a_terminal_the_log_is_for_people_and_elsewhere_it_is_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let serve = format!(
+        "{} serve --set plugins.core=nowhere --listen {}",
+        env!("CARGO_BIN_EXE_hadron"),
+        taken.local_addr().unwrap()
+    );
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(folder.path()).stdin(Stdio::null());
+        command.env_remove("HADRON_CONFIG").output()
+    };
+    let warning = |output: &str| {
+        let line = output.lines().find(|line| line.contains("there is no file plugins/nowhere.wasm"));
+        line.unwrap_or_else(|| panic!("no warning in {output}")).to_owned()
+    };
+    let elsewhere = run("sh", &["-c", &serve]).unwrap();
+    assert_eq!(elsewhere.status.code(), Some(5));
+    let line: serde_json::Value = serde_json::from_str(&warning(&text(&elsewhere.stderr))).unwrap();
+    assert_eq!(line["level"], "warn");
+    let Ok(terminal) = run("script", &["-qec", &serve, "/dev/null"]) else {
+        eprintln!("\n=== SKIPPED: the log on a terminal (no program 'script') ===\n");
+        return;
+    };
+    let line = warning(&text(&terminal.stdout));
+    assert!(line.contains("WARN") && !line.contains('{'), "{line}");
+}

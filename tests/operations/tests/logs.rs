@@ -1,9 +1,10 @@
 //! What the log says of a request, and whose lines it is found by.
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
-use hadron_sdk_testing::Result;
+use hadron_sdk_testing::{Result, until};
 use hadron_tests_operations::{answered, builder, lines};
 use serde_json::json;
+use std::time::Duration;
 
 const GLOBAL: &str = "req-0a1b2c3d-0a1b-4c2d-8e3f-0a1b2c3d4e5f";
 
@@ -47,6 +48,30 @@ async fn what_a_plugin_says_carries_request_unit_plugin_and_version() -> Result 
         assert_eq!(line["unit"], said[0]["unit"], "one unit of work: {line}");
         assert_eq!(line["unit"].as_str().map(str::len), Some(36), "{line}");
     }
+    Ok(())
+}
+
+/// The log of these servers goes to a file, and people read it only when they
+/// say so.
+#[tokio::test]
+async fn lines_for_people_carry_the_same_and_files_get_json() -> Result {
+    let human = builder().config("[log]\nformat = \"human\"").start().await?;
+    let answer = human.post("/v2.0/networks", &json!({"network": {"name": "a"}})).await?;
+    let request = answer.headers["x-openstack-request-id"].to_str().unwrap().to_owned();
+    answer.expect(201)?;
+    let line = until("the driver's line", Duration::from_secs(10), || async {
+        let log = human.log();
+        let mut lines = log.lines().filter(|line| line.contains(" plugin: ") && line.contains(&request));
+        Ok(lines.next().map(str::to_owned))
+    })
+    .await?;
+    assert!(serde_json::from_str::<serde_json::Value>(&line).is_err(), "{line}");
+    for field in ["unit=", "plugin=\"mech-logger\"", "version=\""] {
+        assert!(line.contains(field), "{field} in {line}");
+    }
+    let auto = builder().config("[log]\nformat = \"auto\"").start().await?;
+    let answer = auto.get("/v2.0/networks").await?;
+    answered(&auto, answer.headers["x-openstack-request-id"].to_str().unwrap()).await?;
     Ok(())
 }
 

@@ -1,9 +1,10 @@
 //! Traces, as a collector of OpenTelemetry gets them over OTLP/HTTP.
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
-use axum::Router;
 use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use axum::{Json, Router};
 use hadron_sdk_testing::{Result, Server, until};
 use hadron_tests_operations::builder;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -118,6 +119,50 @@ async fn a_request_its_unit_its_calls_and_their_statements_are_one_tree() -> Res
     let delivery = delivered.expect("postcommit is within a delivery");
     assert_eq!(parent(&delivery).map(|span| span.name), Some("request".to_owned()));
     assert!(collector.services().iter().all(|name| name == "hadron"));
+    Ok(())
+}
+
+/// A Keystone that lets the server in, knows no token, and keeps the headers of
+/// what it was asked.
+async fn identity(asked: Arc<Mutex<Vec<HeaderMap>>>) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let log_in = || async {
+        let token = json!({"token": {"expires_at": "2999-01-01T00:00:00Z", "user": {"id": "u", "domain": {"id": "d"}}}});
+        (StatusCode::CREATED, [("x-subject-token", "own")], Json(token))
+    };
+    let validate = move |headers: HeaderMap| async move {
+        asked.lock().unwrap().push(headers);
+        StatusCode::NOT_FOUND
+    };
+    let routes = Router::new().route("/v3/auth/tokens", post(log_in).get(validate));
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keystone_is_told_whose_request_it_is_asked_for() -> Result {
+    let (collector, asked) = (Collector::default(), Arc::default());
+    let keystone = identity(Arc::clone(&asked)).await;
+    let auth = format!(
+        "[auth]\nmode = \"keystone\"\n[keystone]\nauth_url = \"{keystone}\"\npassword = \"secret\"\n"
+    );
+    let server = traced(&collector, &auth).await?;
+    let ask = async |token: &str| server.client().header("x-auth-token", token);
+    let traced = ask("one").await?.header("traceparent", &format!("00-{TRACE}-{CALLER}-01"))?;
+    let global = "req-0a1b2c3d-0a1b-4c2d-8e3f-0a1b2c3d4e5f";
+    traced.header("x-openstack-request-id", global)?.get("/v2.0/networks").await?.expect(401)?;
+    let answer = ask("two").await?.get("/v2.0/networks").await?;
+    let own = answer.headers["x-openstack-request-id"].clone();
+    answer.expect(401)?;
+
+    let asked = asked.lock().unwrap();
+    let [first, second] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(first["x-openstack-request-id"], global);
+    let parent = first["traceparent"].to_str().unwrap();
+    assert!(parent.starts_with(&format!("00-{TRACE}-")) && parent.ends_with("-01"), "{parent}");
+    assert!(!parent.contains(CALLER), "the server's own span is the parent: {parent}");
+    assert_eq!(second["x-openstack-request-id"], own);
     Ok(())
 }
 

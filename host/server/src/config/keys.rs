@@ -359,7 +359,18 @@ pub(crate) const KEYS: &[Key] = &[
 
 /// Settings that a server takes up without a restart, on SIGHUP or `hadron config
 /// reload`; `[plugin.NAME]` sections too.
-pub(crate) const LIVE: &[&str] = &["log.level", "tls.certificate", "tls.key", "tls.client_ca"];
+pub(crate) const LIVE: &[&str] = &[
+    "auth.htpasswd",
+    "api.requests_per_second",
+    "api.burst",
+    "api.unlimited_roles",
+    "api.batch_operations",
+    "quota.limits",
+    "log.level",
+    "tls.certificate",
+    "tls.key",
+    "tls.client_ca",
+];
 
 /// Members of a `[plugin.NAME]` section, and what they do.
 pub(crate) const PLUGIN: [(&str, &str); 3] = [

@@ -5,8 +5,9 @@
 //! leaves the server as it was. What cannot be changed while serving is named.
 
 use super::tls::Certificates;
+use super::users;
 use crate::cli::ServeArgs;
-use crate::config::{self, Config, LIVE, Layers};
+use crate::config::{self, AuthMode, Config, LIVE, Layers};
 use crate::logging::Logging;
 use hadron_api::Api;
 use hadron_runtime::Runtime;
@@ -27,7 +28,7 @@ struct Inner {
     certificates: Option<Certificates>,
     api: Api,
     runtime: Runtime,
-    /// As it was read last.
+    /// The settings in force.
     read: Mutex<Layers>,
 }
 
@@ -93,30 +94,46 @@ impl Inner {
         let flags = || self.args.flags();
         let config = config::load_with(&self.args.config, flags()).map_err(|f| f.message)?;
         let layers = config::layers(&self.args.config, flags()).map_err(|f| f.message)?;
+        let users = match config.auth.mode {
+            AuthMode::HttpBasic => Some(users(&config).map_err(|f| f.message)?),
+            AuthMode::None | AuthMode::Keystone => None,
+        };
         self.api.reload_policy()?;
         let plugins = self.runtime.reconfigure(config.plugins()).await.map_err(|r| r.message)?;
-        let changed = changed(&read, &layers);
-        let (live, mut restart): (Vec<_>, Vec<_>) = changed.into_iter().partition(|name| LIVE.contains(name));
-        let mut reloaded = Reloaded::default();
-        if live.contains(&"log.level") {
-            self.logging.set_level(&config.log.level)?;
-            reloaded.applied.push("log.level".to_owned());
+        // HTTPS is neither begun nor ended while serving.
+        let certificates =
+            self.certificates.as_ref().filter(|_| !config.tls.certificate.as_os_str().is_empty());
+        let is_live =
+            |name: &&str| LIVE.contains(name) && (certificates.is_some() || !name.starts_with("tls."));
+        let (live, restart): (Vec<_>, Vec<_>) = changed(&read, &layers).into_iter().partition(is_live);
+        self.logging.set_level(&config.log.level)?;
+        self.api.set_limits(config.api());
+        self.runtime.set_default_quotas(config.runtime().quotas);
+        let mut applied: Vec<String> = Vec::new();
+        // Of these the files change, rather than their names.
+        if let Some(certificates) = certificates {
+            certificates.read_again(&config.tls)?;
+            applied.push("tls".to_owned());
         }
-        match &self.certificates {
-            // Certificates are renewed in place: the files, not their names, change.
-            Some(certificates) if !config.tls.certificate.as_os_str().is_empty() => {
-                certificates.read_again(&config.tls)?;
-                reloaded.applied.push("tls".to_owned());
-            }
-            _ => restart.extend(live.into_iter().filter(|name| name.starts_with("tls."))),
+        if let Some(users) = users
+            && !restart.contains(&"auth.mode")
+        {
+            self.api.set_users(users);
+            applied.push("users".to_owned());
         }
         if config.policy_file().is_some() && !restart.contains(&"policy.file") {
-            reloaded.applied.push("policy".to_owned());
+            applied.push("policy".to_owned());
         }
-        reloaded.applied.extend(plugins.into_iter().map(|name| format!("plugin {name}")));
-        reloaded.restart.extend(restart.into_iter().map(str::to_owned));
-        *read = layers;
-        Ok(reloaded)
+        let files = ["tls.", "auth."];
+        let settings = live.iter().filter(|name| !files.iter().any(|section| name.starts_with(section)));
+        applied.extend(settings.map(|name| (*name).to_owned()));
+        applied.extend(plugins.into_iter().map(|name| format!("plugin {name}")));
+        for name in live {
+            if let Some(setting) = layers.settings.get(name) {
+                read.settings.insert(name, setting.clone());
+            }
+        }
+        Ok(Reloaded { applied, restart: restart.into_iter().map(str::to_owned).collect() })
     }
 }
 

@@ -71,8 +71,9 @@ impl<K: Eq + Hash, V: Clone + Send + Sync + 'static> Memory<K, V> {
             answers.by_key.retain(|_, asked| holds(asked, now));
             answers.swept = now;
         }
-        // On a task of its own: who asked first may hang up, and others wait.
-        let task = tokio::spawn(ask());
+        // On a task of its own: who asked first may hang up, and others wait. It
+        // is told as the first one's.
+        let task = tokio::spawn(hadron_telemetry::carried(ask()));
         let asked = async move {
             let found = task.await.unwrap_or_else(|e| Err(Arc::new(Failure::Answer(e.to_string()))));
             let now = Instant::now();

@@ -4,7 +4,7 @@ use super::memory::Memory;
 use super::token::{Answer, Token};
 use super::{KeystoneError, KeystoneSettings, Verdict};
 use arc_swap::ArcSwap;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::{Client, Response};
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -126,6 +126,7 @@ impl Session {
             // Without it Keystone keeps restricted application credentials from
             // services that would not honour the restriction.
             .header("openstack-identity-access-rules", "1")
+            .headers(on_whose_behalf())
             .send()
             .await
             .map_err(silent)
@@ -145,7 +146,8 @@ impl Session {
             }},
         }});
         let url = format!("{}/auth/tokens", self.login);
-        let answer = self.http.post(url).json(&body).send().await.map_err(silent)?;
+        let answer =
+            self.http.post(url).headers(on_whose_behalf()).json(&body).send().await.map_err(silent)?;
         if answer.status() != StatusCode::CREATED {
             return Err(Failure::Login(answer.status(), answer.text().await.unwrap_or_default()));
         }
@@ -198,6 +200,13 @@ async fn read(answer: Response) -> Result<Token, Failure> {
 
 fn silent(error: reqwest::Error) -> Failure {
     Failure::Silent(causes(&error))
+}
+
+/// What links a question to the request that it is asked for.
+fn on_whose_behalf() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    hadron_telemetry::outgoing(&mut headers);
+    headers
 }
 
 /// An address with `/v3` at its end.
