@@ -142,7 +142,7 @@ pub(crate) fn template(tables: &Tables, path: &str) -> String {
     let words = top(tables, &parts).map_or(1, |(_, below)| parts.len() - below.len());
     let mut template = "/v2.0".to_owned();
     for (place, part) in parts.iter().enumerate() {
-        let is_id = place >= words && (place - words) % 2 == 0;
+        let is_id = place >= words && (place - words).is_multiple_of(2);
         template.push('/');
         template.push_str(if is_id { "{id}" } else { part });
     }

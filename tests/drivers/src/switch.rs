@@ -45,7 +45,7 @@ struct Inner {
     mood: Mood,
     told: Vec<Told>,
     asked: u64,
-    authorization: Vec<String>,
+    headers: Vec<HeaderMap>,
 }
 
 type Shared = Arc<Mutex<Inner>>;
@@ -66,12 +66,8 @@ impl Switch {
     pub async fn start() -> Result<Switch> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(Error::new)?;
         let url = format!("http://{}", listener.local_addr().map_err(Error::new)?);
-        let inner = Arc::new(Mutex::new(Inner {
-            mood: Mood::Well,
-            told: Vec::new(),
-            asked: 0,
-            authorization: Vec::new(),
-        }));
+        let inner =
+            Arc::new(Mutex::new(Inner { mood: Mood::Well, told: Vec::new(), asked: 0, headers: Vec::new() }));
         let router = Router::new().route("/v1/{collection}/{id}", any(answer)).with_state(inner.clone());
         let server = tokio::spawn(async move {
             // Ends with the task.
@@ -105,9 +101,11 @@ impl Switch {
         lock(&self.inner).asked
     }
 
-    /// The `Authorization` of each request.
-    pub fn authorization(&self) -> Vec<String> {
-        lock(&self.inner).authorization.clone()
+    /// This header of each request; empty where it is not sent.
+    pub fn header(&self, name: &str) -> Vec<String> {
+        let inner = lock(&self.inner);
+        let values = inner.headers.iter().map(|headers| headers.get(name).and_then(|v| v.to_str().ok()));
+        values.map(|value| value.unwrap_or_default().to_owned()).collect()
     }
 
     /// Places, in what it did, of requests about this resource.
@@ -147,8 +145,7 @@ async fn answer(
     let mood = {
         let mut inner = lock(&shared);
         inner.asked += 1;
-        let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
-        inner.authorization.push(authorization.unwrap_or_default().to_owned());
+        inner.headers.push(headers);
         inner.mood.clone()
     };
     match mood {

@@ -63,7 +63,10 @@ async fn a_switch_that_is_well_has_everything_when_the_client_is_answered() -> R
     assert_eq!(has["mac"], port["mac_address"]);
     assert_eq!(has["addresses"][0], port["fixed_ips"][0]["ip_address"]);
     assert!(has["segment"]["id"].is_u64());
-    assert!(switch.authorization().iter().all(|value| value == "Bearer s3cret"), "the secret is sent");
+    assert!(
+        switch.header("authorization").iter().all(|value| value == "Bearer s3cret"),
+        "the secret is sent"
+    );
     assert!(!server.log().contains("s3cret"), "the secret is not logged");
 
     for (collection, document) in [("ports", &port), ("subnets", &subnet), ("networks", &network)] {
@@ -71,6 +74,19 @@ async fn a_switch_that_is_well_has_everything_when_the_client_is_answered() -> R
     }
     drained(&server, "rust-switch", Duration::from_secs(10)).await?;
     assert_eq!(switch.has("ports").len() + switch.has("subnets").len() + switch.has("networks").len(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_switch_is_told_whose_request_it_is_asked_for() -> Result {
+    let (switch, server) = both().await?;
+    let global = "req-0a1b2c3d-0a1b-4c2d-8e3f-0a1b2c3d4e5f";
+    let chained = server.client().header("x-openstack-request-id", global)?;
+    chained.post("/v2.0/networks", &json!({"network": {"name": "a"}})).await?.expect(201)?;
+    let answer = server.post("/v2.0/networks", &json!({"network": {"name": "b"}})).await?;
+    let own = answer.headers["x-openstack-request-id"].to_str().unwrap().to_owned();
+    answer.expect(201)?;
+    assert_eq!(switch.header("x-openstack-request-id"), [global, own.as_str()]);
     Ok(())
 }
 
