@@ -29,7 +29,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tls::Certificates;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -102,12 +102,14 @@ async fn serve(config: Config, args: ServeArgs, logging: Logging, began: Instant
     let listening = listen::tcp(listener, routes, certificates);
     runtime.start();
     reload.on_hangup(stop.clone());
+    // Before anybody is told that it serves: who is told may stop it.
+    let stopping = Stopping::listen();
     banner::print(&config, address, &runtime.plugins(), loading, began.elapsed());
     info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
 
     let requests = tokio::spawn(listening.serve(stop.clone(), drain));
     let notice = Duration::from_millis(config.drain_notice_ms);
-    told_to_stop(&api, notice, requests, stop).await;
+    told_to_stop(stopping, &api, notice, requests, stop).await;
 
     let _ = control.await;
     runtime.shutdown(drain).await;
@@ -144,12 +146,13 @@ fn users(config: &Config) -> Result<Htpasswd, Failure> {
 /// Waits for a signal, then for the requests under way; a second signal ends
 /// the process at once.
 async fn told_to_stop(
+    mut stopping: Stopping,
     api: &Api,
     notice: Duration,
     requests: tokio::task::JoinHandle<()>,
     stop: CancellationToken,
 ) {
-    next_signal().await;
+    stopping.next().await;
     info!("told to stop: finishing the requests under way");
     api.drain();
     let drained = async {
@@ -160,24 +163,31 @@ async fn told_to_stop(
     };
     tokio::select! {
         _ = drained => {}
-        () = next_signal() => {
+        () = stopping.next() => {
             warn!("told again: stopping at once");
             std::process::exit(1);
         }
     }
 }
 
-/// SIGTERM or SIGINT.
-async fn next_signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        warn!("cannot listen for signals: only SIGKILL will stop this server");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and SIGINT, heard from when this is made.
+struct Stopping(Option<(Signal, Signal)>);
+
+impl Stopping {
+    fn listen() -> Stopping {
+        let both = signal(SignalKind::terminate()).and_then(|t| Ok((t, signal(SignalKind::interrupt())?)));
+        Stopping(
+            both.inspect_err(|_| warn!("cannot listen for signals: only SIGKILL will stop this server")).ok(),
+        )
+    }
+
+    /// The next of them.
+    async fn next(&mut self) {
+        let Some((terminate, interrupt)) = &mut self.0 else { return std::future::pending().await };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }
 
