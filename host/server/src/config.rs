@@ -231,6 +231,13 @@ pub(crate) fn load_with(args: &ConfigArgs, flags: Vec<(String, String, String)>)
     if problems.is_empty() { Ok(config) } else { Err(wrong(problems)) }
 }
 
+/// The data folder alone. Names and kinds of all settings are checked; what only
+/// the server needs is not asked for: its secrets need not be where the
+/// operator's commands run.
+pub(crate) fn data_folder(args: &ConfigArgs) -> Result<PathBuf, Failure> {
+    Ok(layers(args, args.flags())?.config().map_err(wrong)?.data_folder)
+}
+
 /// The settings with their origins, unchecked but for kinds and names.
 pub(crate) fn layers(args: &ConfigArgs, flags: Vec<(String, String, String)>) -> Result<Layers, Failure> {
     let sources = Sources { file: file(args)?, environment: std::env::vars().collect(), flags };

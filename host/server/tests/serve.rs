@@ -87,6 +87,22 @@ fn commands_reach_it_through_a_socket_that_only_its_user_may_open() {
 }
 
 #[test]
+fn commands_need_the_data_folder_and_none_of_the_servers_secrets() {
+    let server = Served::start();
+    let file = server.folder.path().join("hadron.toml");
+    std::fs::write(&file, "[auth]\nmode = \"keystone\"\n[policy]\nfile = \"nowhere\"\n").unwrap();
+    for command in [["plugin", "list"], ["journal", "list"], ["policy", "list"]] {
+        let said = server.run(&command);
+        assert_eq!(said.status.code(), Some(0), "{command:?}: {}", text(&said.stderr));
+    }
+    assert_eq!(server.run(&["config", "check"]).status.code(), Some(4));
+    std::fs::write(&file, "[auth]\nmod = \"keystone\"\n").unwrap();
+    let misspelt = server.run(&["plugin", "list"]);
+    assert_eq!(misspelt.status.code(), Some(4));
+    assert!(text(&misspelt.stderr).contains("did you mean 'auth.mode'?"));
+}
+
+#[test]
 fn what_the_server_refuses_is_a_sentence_and_an_exit_code() {
     let server = Served::start();
     std::fs::write(server.folder.path().join("text.wasm"), "no component").unwrap();

@@ -25,7 +25,7 @@ impl Client {
             None => {
                 let config = std::env::var_os("HADRON_CONFIG").map(PathBuf::from);
                 let args = ConfigArgs { config, ..ConfigArgs::default() };
-                config::load(&args)?.data_folder
+                config::data_folder(&args)?
             }
         };
         Ok(Client { socket: config::socket(&folder) })
