@@ -120,7 +120,8 @@ impl Access {
         Err(resource.no_such_row(id))
     }
 
-    async fn visible_row(
+    /// Whether the caller may see a row, which need not be there any more.
+    pub(crate) async fn visible_row(
         &self,
         source: &impl Source,
         resource: &Resource,

@@ -39,6 +39,7 @@ mod tags;
 mod terms;
 mod validate;
 mod view;
+mod watch;
 
 pub use auth::{Auth, DEFAULT_PROJECT, Htpasswd, HtpasswdError, Keystone, KeystoneError, KeystoneSettings};
 pub use examine::{Question, RuleView, Verdict};
@@ -46,12 +47,14 @@ pub use limits::Settings;
 pub use policy::Finding;
 pub use rate::RateLimit;
 pub use rule_file::check_policy_file;
+pub use watch::WatchSettings;
 
 use access::Access;
 use arc_swap::ArcSwap;
 use auth::Denial;
 use axum::Router; // not networking: of HTTP requests
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::uri::Scheme;
 use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::Response;
@@ -74,6 +77,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tables::Tables;
 use terms::Fingerprint;
+use watch::{Watchers, Who};
 
 /// How often it is looked whether the policy file has changed.
 const LOOK: Duration = Duration::from_secs(1);
@@ -86,6 +90,7 @@ struct Inner {
     runtime: Runtime,
     auth: ArcSwap<Auth>,
     limits: ArcSwap<Limits>,
+    watchers: Watchers,
     current: Arc<Current>,
     page: openapi::Served,
     metrics: Metrics,
@@ -184,6 +189,7 @@ impl Api {
         auth: Auth,
         policy_file: Option<&Path>,
         settings: Settings,
+        watch: WatchSettings,
     ) -> Result<Api, String> {
         let current = Arc::new(Current::new(&runtime.plugins(), policy_file)?);
         runtime.set_policy(current.clone());
@@ -191,13 +197,14 @@ impl Api {
             runtime,
             auth: ArcSwap::from_pointee(auth),
             limits: ArcSwap::from_pointee(Limits::new(settings, None)),
+            watchers: Watchers::new(watch),
             current,
             page: openapi::page(),
             metrics: Metrics::default(),
             draining: AtomicBool::new(false),
         }));
         if policy_file.is_some() {
-            tokio::spawn(watch(Arc::downgrade(&api.0)));
+            tokio::spawn(keep_reloading(Arc::downgrade(&api.0)));
         }
         Ok(api)
     }
@@ -295,8 +302,12 @@ impl Api {
         let caller = tables.policy.settle(caller);
         let path = parts.uri.path();
         let meaning = routes::meaning(&tables, path).ok_or_else(error::no_such_path)?;
-        let fingerprint = Fingerprint::new(&parts.method, &parts.uri);
         routed(routes::template(&tables, path));
+        if let Meaning::Watch = meaning {
+            let access = Access { tables, caller: Arc::new(caller) };
+            return self.watch(parts, access, request_id).await;
+        }
+        let fingerprint = Fingerprint::new(&parts.method, &parts.uri);
         let asked = Asked {
             access: Access { tables: tables.clone(), caller: Arc::new(caller) },
             runtime: self.0.runtime.clone(),
@@ -347,11 +358,20 @@ impl Api {
             _ => Err(error::method_not_allowed()),
         }
     }
+
+    async fn watch(&self, request: Parts, access: Access, request_id: &str) -> Result<Response, Refusal> {
+        if request.method != Method::GET {
+            return Err(error::method_not_allowed());
+        }
+        let (runtime, current) = (self.0.runtime.clone(), self.0.current.clone());
+        let who = Who { api: self.clone(), request, id: request_id.to_owned() };
+        self.0.watchers.answer(runtime, current, who, access).await
+    }
 }
 
 /// Reads the policy file again whenever it has changed, as long as the API is
 /// there.
-async fn watch(api: std::sync::Weak<Inner>) {
+async fn keep_reloading(api: std::sync::Weak<Inner>) {
     let mut looks = tokio::time::interval(LOOK);
     loop {
         looks.tick().await;

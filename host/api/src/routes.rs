@@ -19,6 +19,8 @@ pub(crate) enum Meaning {
     Extension(String),
     /// `/v2.0/batch`.
     Batch,
+    /// `/v2.0/watch`.
+    Watch,
     /// `/v2.0/quotas`.
     Quotas,
     /// A project's limits.
@@ -62,6 +64,7 @@ pub(crate) fn meaning(tables: &Tables, path: &str) -> Option<Meaning> {
     match parts.as_slice() {
         [one] if one == "extensions" => return Some(Meaning::Extensions),
         [one] if one == "batch" => return Some(Meaning::Batch),
+        [one] if one == "watch" => return Some(Meaning::Watch),
         [one, alias] if one == "extensions" => return Some(Meaning::Extension(alias.clone())),
         [one, rest @ ..] if one == "quotas" => return quotas(rest),
         _ => {}
@@ -220,6 +223,7 @@ mod tests {
             Some(Meaning::Extensions) => "extensions".to_owned(),
             Some(Meaning::Extension(alias)) => format!("extension {alias}"),
             Some(Meaning::Batch) => "batch".to_owned(),
+            Some(Meaning::Watch) => "watch".to_owned(),
             Some(Meaning::Quotas) => "quotas".to_owned(),
             Some(Meaning::Quota(p)) => format!("quota of {p}"),
             Some(Meaning::DefaultQuota(p)) => format!("default quota of {p}"),
@@ -242,6 +246,7 @@ mod tests {
             ("/v2.0/extensions/", "extensions"),
             ("/v2.0/extensions/polish", "extension polish"),
             ("/v2.0/batch", "batch"),
+            ("/v2.0/watch", "watch"),
             ("/v2.0/gadgets", "all gadgets"),
             ("/v2.0/gadgets/", "all gadgets"),
             ("/v2.0/gadgets.json", "all gadgets"),

@@ -25,6 +25,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -131,6 +132,10 @@ pub(crate) struct ApiLimits {
     pub(crate) unlimited_roles: Vec<String>,
     pub(crate) keep_answers_s: u64,
     pub(crate) batch_operations: usize,
+    pub(crate) watchers: usize,
+    pub(crate) watch_s: u64,
+    pub(crate) keep_changes_s: u64,
+    pub(crate) keep_changes: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -307,7 +312,11 @@ impl Config {
             readers: self.database.readers,
             lease: Duration::from_millis(self.runtime.delivery_limit_ms.saturating_mul(LEASE_FACTOR)),
             patience: Duration::from_millis(self.database.patience_ms),
-            keep: hadron_store::Keep { answers: Duration::from_secs(self.api.keep_answers_s) },
+            keep: hadron_store::Keep {
+                answers: Duration::from_secs(self.api.keep_answers_s),
+                changes: Duration::from_secs(self.api.keep_changes_s),
+                most_changes: self.api.keep_changes,
+            },
         }
     }
 
@@ -371,6 +380,15 @@ impl Config {
             exempt_roles: self.api.unlimited_roles.clone(),
         });
         hadron_api::Settings { rate, batch: self.api.batch_operations }
+    }
+
+    /// For its streams of changes, which end with `stop`.
+    pub(crate) fn watch(&self, stop: CancellationToken) -> hadron_api::WatchSettings {
+        hadron_api::WatchSettings {
+            streams: self.api.watchers,
+            longest: Duration::from_secs(self.api.watch_s),
+            stop,
+        }
     }
 
     /// The plugins to load, in order: drivers before the core plugin that asks

@@ -80,7 +80,7 @@ async fn serve(config: Config, args: ServeArgs, logging: Logging, began: Instant
 
     let stop = CancellationToken::new();
     let about = control::About::new(&config, address);
-    let api = api(&runtime, &config)?;
+    let api = api(&runtime, &config, stop.clone())?;
     let certificates = Certificates::read(&config.tls).map_err(|e| Failure::new(Exit::Configuration, e))?;
     let read = config::layers(&args.config, args.flags())?;
     let reload = Reload::new(args, read, logging, certificates.clone(), api.clone(), runtime.clone());
@@ -120,7 +120,7 @@ async fn serve(config: Config, args: ServeArgs, logging: Logging, began: Instant
 }
 
 /// The REST API.
-fn api(runtime: &Runtime, config: &Config) -> Result<Api, Failure> {
+fn api(runtime: &Runtime, config: &Config, stop: CancellationToken) -> Result<Api, Failure> {
     let auth = match config.auth.mode {
         AuthMode::None => Auth::None,
         AuthMode::HttpBasic => Auth::HttpBasic(users(config)?),
@@ -133,7 +133,7 @@ fn api(runtime: &Runtime, config: &Config) -> Result<Api, Failure> {
             Auth::Keystone(keystone)
         }
     };
-    Api::new(runtime.clone(), auth, config.policy_file(), config.api())
+    Api::new(runtime.clone(), auth, config.policy_file(), config.api(), config.watch(stop))
         .map_err(|e| Failure::new(Exit::Configuration, e))
 }
 

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod answers;
+mod changes;
 mod components;
 mod connection;
 mod database;
@@ -36,6 +37,7 @@ mod transaction;
 mod writer;
 
 pub use answers::{Answer, Earlier, Once};
+pub use changes::{Change, ChangeLog, Changes, Happened, News};
 pub use components::{Components, Installed};
 pub use error::{PoolError, StoreError};
 pub use journal::{Backlog, Entry, EntryFilter, EntryState, Journal, NewEntry};
@@ -83,11 +85,16 @@ pub struct Settings {
 pub struct Keep {
     /// Answers to requests that are to be done once.
     pub answers: Duration,
+    /// The log of changes.
+    pub changes: Duration,
+    /// Of it, this many changes at most, however young.
+    pub most_changes: u32,
 }
 
 impl Default for Keep {
     fn default() -> Keep {
-        Keep { answers: Duration::from_secs(24 * 3600) }
+        let day = Duration::from_secs(24 * 3600);
+        Keep { answers: day, changes: day, most_changes: 100_000 }
     }
 }
 

@@ -5,7 +5,7 @@ use hadron_manifest::TAGS;
 use serde_json::{Map, Value};
 
 /// One row, read from or written to the database.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Row {
     /// UUID.
     pub id: String,

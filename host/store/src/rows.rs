@@ -4,7 +4,7 @@ use crate::connection::Record;
 use crate::schema::{Field, List, Place, Reference, Table};
 use crate::sql::{Bind, FIXED_COLUMNS, Ident};
 use crate::{NewRow, Row, StoreError, View};
-use hadron_manifest::Column;
+use hadron_manifest::{Column, EVERY_PROJECT};
 use serde_json::{Map, Value};
 
 /// A row that `sql::select` or `sql::by_id` read.
@@ -44,6 +44,27 @@ pub(crate) fn row(table: &Table, view: &View, record: &Record) -> Result<Row, St
         extensions,
         derived,
     })
+}
+
+/// A row that `sql::at_last` read: what entries decide is the list of projects.
+pub(crate) fn at_last(table: &Table, record: &Record) -> Result<Row, StoreError> {
+    row(table, &View { hidden: Vec::new(), derived: true, project: Some(String::new()) }, record)
+}
+
+/// A row that was kept as it was at last, as that project saw it; without what
+/// no loaded plugin declares any more.
+pub(crate) fn seen_at_last(table: &Table, mut row: Row, project: &str) -> Row {
+    let known = |plugin: &str| table.extensions.iter().any(|e| *e.plugin == *plugin);
+    row.extensions.retain(|(plugin, _)| known(plugin));
+    row.derived.retain(|(name, _)| table.is_decided(name) || table.derived.iter().any(|d| d.name == *name));
+    for (name, json) in &mut row.derived {
+        if table.depends_on_entries(name) {
+            let targets: Vec<String> = serde_json::from_str(json).unwrap_or_default();
+            let allowed = targets.iter().any(|target| target == EVERY_PROJECT || target == project);
+            *json = allowed.to_string();
+        }
+    }
+    row
 }
 
 /// A document and those of the extenders, parsed; extenders in the order of the

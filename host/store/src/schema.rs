@@ -23,8 +23,9 @@ pub(crate) struct Schema {
     tables: HashMap<CollectionId, Arc<Table>>,
     /// By the names that databases report.
     constraints: HashMap<String, Constraint>,
-    /// Collections whose rows take counted rows of others with them.
-    taking_counted: HashSet<CollectionId>,
+    /// Collections whose rows take rows of others with them of which it is noted
+    /// that they go.
+    taking: HashSet<CollectionId>,
     /// By referring collection: rows that show which rows refer to them.
     showing: HashMap<CollectionId, Vec<Showing>>,
 }
@@ -39,6 +40,8 @@ pub(crate) struct Showing {
     /// Whose row it is.
     pub(crate) by: CollectionId,
     pub(crate) table: Ident,
+    /// Whether others than its owner get at it.
+    pub(crate) public: bool,
 }
 
 /// What a constraint's name stands for.
@@ -54,6 +57,8 @@ pub(crate) enum Constraint {
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) id: CollectionId,
+    /// Whether others than its owner get at it.
+    pub(crate) public: bool,
     pub(crate) name: Ident,
     pub(crate) fields: Vec<Field>,
     by_name: HashMap<String, usize>,
@@ -270,6 +275,17 @@ impl Table {
         self.field(name).is_some_and(|f| f.rbac.is_some())
     }
 
+    /// Whether it is noted that a row goes: it is counted, or the log tells of it.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.public || self.quota.is_some()
+    }
+
+    /// Whether entries decide the attribute, of the row or of its parent.
+    pub(crate) fn depends_on_entries(&self, name: &str) -> bool {
+        let parents = |from: &Source| matches!(from, Source::Parent { value: ParentValue::Decided(..), .. });
+        self.is_decided(name) || self.derived.iter().any(|d| d.name == name && parents(&d.from))
+    }
+
     /// Fields with a column, in the order in which they are written.
     pub(crate) fn columns(&self) -> impl Iterator<Item = (&Field, &Ident)> {
         self.fields.iter().filter_map(|f| f.column.as_ref().map(|c| (f, c)))
@@ -295,8 +311,9 @@ impl Schema {
             for collection in &manifest.collections {
                 let table = build_table(manifests, manifest, collection)?;
                 for (child, attribute, column) in shown_by(manifests, manifest, collection) {
-                    let (by, table) = (table.id.clone(), table.name.clone());
-                    schema.showing.entry(child).or_default().push(Showing { attribute, column, by, table });
+                    let (by, public, table) = (table.id.clone(), table.public, table.name.clone());
+                    let showing = Showing { attribute, column, by, table, public };
+                    schema.showing.entry(child).or_default().push(showing);
                 }
                 schema.add(table)?;
             }
@@ -315,7 +332,7 @@ impl Schema {
                 }
             }
         }
-        schema.taking_counted = schema.taking();
+        schema.taking = schema.taking();
         Ok(schema)
     }
 
@@ -324,9 +341,10 @@ impl Schema {
         self.showing.get(collection).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether the removal of a row may remove counted rows of others.
-    pub(crate) fn takes_counted(&self, collection: &CollectionId) -> bool {
-        self.taking_counted.contains(collection)
+    /// Whether the removal of a row may remove rows of others of which it is
+    /// noted that they go.
+    pub(crate) fn takes_noted(&self, collection: &CollectionId) -> bool {
+        self.taking.contains(collection)
     }
 
     fn taking(&self) -> HashSet<CollectionId> {
@@ -339,7 +357,7 @@ impl Schema {
         loop {
             let before = taking.len();
             for (from, to) in &cascades {
-                if from.quota.is_some() || taking.contains(&from.id) {
+                if from.is_noted() || taking.contains(&from.id) {
                     taking.insert((*to).clone());
                 }
             }
@@ -532,6 +550,7 @@ fn build_table(
         .collect();
     let mut table = Table {
         id: CollectionId { plugin: owner.name.as_str().into(), name: collection.name.as_str().into() },
+        public: !collection.private,
         fields: Vec::new(),
         by_name: HashMap::new(),
         extensions: Vec::new(),

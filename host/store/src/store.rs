@@ -1,6 +1,7 @@
 //! A database with the tables of a set of manifests: reads, and what every part
 //! of the store shares.
 
+use crate::changes::Following;
 use crate::database::Database;
 use crate::fault::{self, Fault};
 use crate::journal::Desk;
@@ -11,8 +12,8 @@ use crate::schema::{Schema, Table};
 use crate::sql::{self, Dialect, Sql};
 use crate::transaction::read_mark;
 use crate::{
-    CollectionId, Components, Journal, Keep, Migration, Predicate, Query, Quotas, Row, Settings, StoreError,
-    Transaction, View, migrate, time,
+    ChangeLog, CollectionId, Components, Journal, Keep, Migration, Predicate, Query, Quotas, Row, Settings,
+    StoreError, Transaction, View, migrate, time,
 };
 use futures::stream::{BoxStream, StreamExt};
 use hadron_manifest::Manifest;
@@ -47,6 +48,8 @@ pub(crate) struct Inner {
     pub(crate) lease: Duration,
     pub(crate) desk: Desk,
     pub(crate) migrating: tokio::sync::Mutex<()>,
+    pub(crate) following: Following,
+    keep: Keep,
 }
 
 impl Inner {
@@ -91,7 +94,7 @@ impl Store {
     /// Opens the database and makes the host's own tables.
     pub async fn open(settings: Settings) -> Result<Store, StoreError> {
         let database = Arc::new(Database::open(&settings).await?);
-        tokio::spawn(forget(Arc::downgrade(&database), settings.keep.clone()));
+        tokio::spawn(keep_forgetting(Arc::downgrade(&database), settings.keep.clone()));
         if database.dialect() == Dialect::Postgres {
             tokio::spawn(fold(Arc::downgrade(&database)));
         }
@@ -104,6 +107,8 @@ impl Store {
                 lease: settings.lease,
                 desk,
                 migrating: tokio::sync::Mutex::new(()),
+                following: Following::default(),
+                keep: settings.keep,
             }),
         })
     }
@@ -206,6 +211,16 @@ impl Store {
         Quotas { store: self.inner.clone() }
     }
 
+    /// The log of changes.
+    pub fn changes(&self) -> ChangeLog {
+        ChangeLog { store: self.inner.clone() }
+    }
+
+    /// Forgets what is old; done now and then anyway.
+    pub async fn forget(&self) {
+        forget(&self.inner.database, &self.inner.keep).await;
+    }
+
     /// Components by hash and the plugins added by the operator.
     pub fn components(&self) -> Components {
         Components { store: self.inner.clone() }
@@ -242,19 +257,26 @@ impl Store {
 }
 
 /// Forgets what is old, now and then, as long as the store is there.
-async fn forget(database: Weak<Database>, keep: Keep) {
+async fn keep_forgetting(database: Weak<Database>, keep: Keep) {
     loop {
         tokio::time::sleep(PURGE_EVERY).await;
         let Some(database) = database.upgrade() else { return };
-        let dialect = database.dialect();
-        let mut statements = vec![sql::purge_answers(dialect, time::millis(keep.answers))];
-        if dialect == Dialect::Postgres {
-            statements.push(sql::purge_units(dialect, time::millis(PURGE_OLDER)));
-        }
-        for statement in statements {
-            if let Err(error) = database.write(statement).await {
-                tracing::debug!(%error, "what is old was not forgotten");
-            }
+        forget(&database, &keep).await;
+    }
+}
+
+async fn forget(database: &Database, keep: &Keep) {
+    let dialect = database.dialect();
+    let mut work = vec![
+        vec![sql::purge_answers(dialect, time::millis(keep.answers))],
+        sql::purge_changes(dialect, time::millis(keep.changes), i64::from(keep.most_changes)),
+    ];
+    if dialect == Dialect::Postgres {
+        work.push(vec![sql::purge_units(dialect, time::millis(PURGE_OLDER))]);
+    }
+    for statements in work {
+        if let Err(error) = database.write_all(statements).await {
+            tracing::debug!(%error, "what is old was not forgotten");
         }
     }
 }

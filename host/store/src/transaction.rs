@@ -1,5 +1,6 @@
 //! A unit of work's transaction.
 
+use crate::changes::{Happened, Noted, Notes};
 use crate::connection::{Conn, Record};
 use crate::database::Session;
 use crate::fault::{self, Fault};
@@ -28,6 +29,7 @@ pub struct Transaction {
     wrote: bool,
     pub(crate) counts: Counts,
     began: Instant,
+    changes: Notes,
 }
 
 /// What this unit knows of a row.
@@ -62,6 +64,7 @@ impl Transaction {
             wrote: false,
             counts: Counts::default(),
             began: Instant::now(),
+            changes: Notes::default(),
         })
     }
 
@@ -379,6 +382,9 @@ impl Transaction {
                 (collection.clone(), row.id.clone()),
                 Seen { revision: 0, whole: Some(Box::new(row.clone())) },
             );
+            if table.public {
+                self.changes.add(collection, &row.id, Happened::Created, 0, None);
+            }
             written.push(row);
         }
         Ok(written)
@@ -470,6 +476,9 @@ impl Transaction {
             ..row
         };
         self.seen.insert(key, Seen { revision: row.revision, whole: Some(Box::new(row.clone())) });
+        if table.public {
+            self.changes.add(collection, id, Happened::Updated, row.revision, None);
+        }
         Ok(row)
     }
 
@@ -485,9 +494,7 @@ impl Transaction {
             return Err(StoreError::NotFound);
         }
         self.touch();
-        if self.schema.takes_counted(collection) {
-            self.count_cascaded(&table, &ids).await?;
-        }
+        self.note_removal(&table, &ids).await?;
         let wanted = ids.len();
         let schema = self.schema.clone();
         let showing = schema.showing(collection);
@@ -534,6 +541,9 @@ impl Transaction {
         for record in self.fetch(sql::revise(self.dialect(), &showing.table, ids, &now)).await? {
             let id = record.text(0).map_err(|error| self.doom(error))?;
             let revision = record.integer(1).map_err(|error| self.doom(error))?;
+            if showing.public {
+                self.changes.add(&showing.by, &id, Happened::Updated, revision, None);
+            }
             if let Some(seen) = self.seen.get_mut(&(showing.by.clone(), id))
                 && seen.revision + 1 == revision
             {
@@ -547,37 +557,47 @@ impl Transaction {
         Ok(())
     }
 
-    /// Counts the rows that go with these, before they do.
-    async fn count_cascaded(&mut self, table: &Table, ids: &[String]) -> Result<(), StoreError> {
-        if self.dialect() == Dialect::Postgres {
-            self.fetch(sql::hold_rows(&table.name, ids.to_vec())).await?;
-        }
+    /// Notes what a deletion is about to remove, with what goes by cascade: for
+    /// the log of changes rows as they are now, and what they count where the
+    /// deletion itself does not tell. The rows are held from here on.
+    async fn note_removal(&mut self, table: &Arc<Table>, ids: &[String]) -> Result<(), StoreError> {
         let schema = self.schema.clone();
         let mut gone: BTreeSet<(CollectionId, String)> = BTreeSet::new();
-        let mut fresh = vec![(table.id.clone(), ids.to_vec())];
-        while let Some((target, ids)) = fresh.pop() {
-            for incoming in schema.incoming(&target).into_iter().filter(|i| i.cascade) {
-                let child = self.table(&incoming.from)?;
-                if child.quota.is_none() && !schema.takes_counted(&child.id) {
-                    continue;
-                }
-                let statement =
-                    sql::referring_projects(self.dialect(), &child.name, &incoming.column, ids.clone());
-                let mut below = Vec::new();
-                for record in self.fetch(statement).await? {
-                    let (id, project) = (record.text(0).map_err(|e| self.doom(e))?, record.optional_text(1));
-                    let project = project.map_err(|e| self.doom(e))?;
-                    if gone.insert((child.id.clone(), id.clone())) {
-                        if let Some(quota) = &child.quota {
-                            self.counts.add(project.as_deref(), quota, -1);
-                        }
-                        below.push(id);
-                    }
-                }
-                if !below.is_empty() {
-                    fresh.push((child.id.clone(), below));
+        let mut removed = Vec::new();
+        let mut fresh = vec![(table.clone(), Ident::host("id"), ids.to_vec())];
+        let mut cascaded = false;
+        while let Some((table, column, ids)) = fresh.pop() {
+            let taking = schema.takes_noted(&table.id);
+            if !table.is_noted() && !taking {
+                continue;
+            }
+            let statement = sql::at_last(self.dialect(), &table, &column, ids);
+            let mut rows = Vec::new();
+            for record in self.fetch(statement).await? {
+                let row = rows::at_last(&table, &record).map_err(|error| self.doom(error))?;
+                if gone.insert((table.id.clone(), row.id.clone())) {
+                    rows.push(row);
                 }
             }
+            if let Some(quota) = table.quota.as_ref().filter(|_| cascaded) {
+                rows.iter().for_each(|row| self.counts.add(row.project_id.as_deref(), quota, -1));
+            }
+            cascaded = true;
+            if taking && !rows.is_empty() {
+                let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
+                for incoming in schema.incoming(&table.id).into_iter().filter(|i| i.cascade) {
+                    fresh.push((self.table(&incoming.from)?, incoming.column, ids.clone()));
+                }
+            }
+            if table.public {
+                removed.extend(rows.into_iter().map(|row| (table.id.clone(), row)));
+            }
+        }
+        // What a row takes with it goes before it.
+        for (collection, row) in removed.into_iter().rev() {
+            let text = serde_json::to_string(&row).map_err(|error| StoreError::Invalid(error.to_string()));
+            let text = text.map_err(|error| self.doom(error))?;
+            self.changes.add(&collection, &row.id, Happened::Deleted, row.revision, Some(text));
         }
         Ok(())
     }
@@ -669,13 +689,25 @@ impl Transaction {
             self.session.rollback().await;
             return Err(StoreError::Doomed);
         }
+        let changes = self.changes.take();
+        let told = (!changes.is_empty()).then(|| self.store.clone());
+        self.write_down(entries, changes).await?;
+        if let Some(store) = told {
+            store.following.tell();
+        }
+        Ok(())
+    }
+
+    async fn write_down(mut self, entries: Vec<NewEntry>, changes: Vec<Noted>) -> Result<(), StoreError> {
         let owner = self.store.owner.clone();
         let lease = time::millis(self.store.lease);
         match self.dialect() {
             Dialect::Sqlite => {
+                let now = time::now_ms();
                 let settled: Vec<Sql> = self.counts.all().iter().map(sql::settle).collect();
-                let entries = sql::insert_entries(&self.unit, &owner, time::now_ms(), lease, &entries);
-                for statement in settled.into_iter().chain(entries) {
+                let entries = sql::insert_entries(&self.unit, &owner, now, lease, &entries);
+                let changes = sql::insert_changes(now, changes);
+                for statement in settled.into_iter().chain(changes).chain(entries) {
                     if let Err(error) = self.execute(statement).await {
                         self.session.rollback().await;
                         return Err(error);
@@ -693,7 +725,8 @@ impl Transaction {
                     self.session.rollback().await;
                     return Err(error);
                 }
-                let statement = sql::finish_unit(&self.unit, &owner, lease, &entries, &self.counts.all());
+                let counts = self.counts.all();
+                let statement = sql::finish_unit(&self.unit, &owner, lease, &entries, &counts, &changes);
                 match self.conn()?.execute(statement).await.map_err(fault::of) {
                     Ok(_) => {}
                     Err(Fault::Unique(name)) if [sql::UNIT_KEY, sql::USAGE_KEY].contains(&name.as_str()) => {

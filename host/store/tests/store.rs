@@ -10,6 +10,8 @@
 #[path = "suite/world.rs"]
 mod world;
 
+#[path = "suite/changes.rs"]
+mod changes;
 #[path = "suite/components.rs"]
 mod components;
 #[path = "suite/journal.rs"]

@@ -138,7 +138,7 @@ fn paths(context: &Context<'_>) -> Map<String, Value> {
             Meaning::Extensions => documents::extensions(context),
             Meaning::Extension(_) => documents::extension(context),
             // What it does is described at the operations it is made of.
-            Meaning::Batch => Vec::new(),
+            Meaning::Batch | Meaning::Watch => Vec::new(),
             Meaning::Collection(place) => operations::collection(context, place),
             Meaning::Item(place, _) => operations::item(context, place),
             Meaning::Quotas => kept::quotas(context),

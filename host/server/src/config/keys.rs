@@ -320,6 +320,30 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "Most operations of a POST /v2.0/batch, which is one transaction.",
     },
     Key {
+        name: "api.watchers",
+        kind: Kind::Integer(0, 65_536),
+        default: "256",
+        doc: "GET /v2.0/watch streams at the same time; others are answered 503.",
+    },
+    Key {
+        name: "api.watch_s",
+        kind: Kind::Integer(1, 86_400),
+        default: "600",
+        doc: "After how long a stream ends, so that the client shows anew who it is, s.",
+    },
+    Key {
+        name: "api.keep_changes_s",
+        kind: Kind::Integer(1, 31_536_000),
+        default: "86400",
+        doc: "How long a change can be watched, s; a cursor before it is answered 410.",
+    },
+    Key {
+        name: "api.keep_changes",
+        kind: Kind::Integer(1, 1_000_000_000),
+        default: "100000",
+        doc: "How many changes at most can be watched, however young they are.",
+    },
+    Key {
         name: "quota.limits",
         kind: Kind::List,
         default: "[]",

@@ -10,7 +10,7 @@ pub(crate) fn host_tables(dialect: Dialect) -> &'static [(&'static str, &'static
     }
 }
 
-const SQLITE_TABLES: [(&str, &str); 15] = [
+const SQLITE_TABLES: [(&str, &str); 18] = [
     ("hadron_schema", "CREATE TABLE hadron_schema (plugin TEXT PRIMARY KEY, declared TEXT NOT NULL)"),
     (
         "hadron_journal",
@@ -68,11 +68,21 @@ const SQLITE_TABLES: [(&str, &str); 15] = [
         "CREATE TABLE hadron_usage (project TEXT NOT NULL, quota TEXT NOT NULL, unit TEXT NOT NULL, \
      used BIGINT NOT NULL, PRIMARY KEY (project, quota, unit)) WITHOUT ROWID",
     ),
+    (
+        "hadron_changes",
+        "CREATE TABLE hadron_changes (seq INTEGER PRIMARY KEY, at BIGINT NOT NULL, collection TEXT NOT NULL, \
+     resource TEXT NOT NULL, operation BIGINT NOT NULL, revision BIGINT NOT NULL, document TEXT)",
+    ),
+    (
+        "hadron_changes_removed",
+        "CREATE INDEX hadron_changes_removed ON hadron_changes (resource) WHERE operation = 2",
+    ),
+    ("hadron_change_floor", "CREATE TABLE hadron_change_floor (name TEXT PRIMARY KEY, seq BIGINT NOT NULL)"),
 ];
 
 /// Free intervals change in place: room in their pages keeps those updates from
 /// touching the index. Their key is the upper end, numbers go from the lower.
-const POSTGRES_TABLES: [(&str, &str); 17] = [
+const POSTGRES_TABLES: [(&str, &str); 20] = [
     ("hadron_schema", "CREATE TABLE hadron_schema (plugin TEXT PRIMARY KEY, declared TEXT NOT NULL)"),
     (
         "hadron_units",
@@ -137,6 +147,17 @@ const POSTGRES_TABLES: [(&str, &str); 17] = [
      CONSTRAINT hadron_usage_pkey PRIMARY KEY (project, quota, unit))",
     ),
     ("hadron_usage_units", "CREATE INDEX hadron_usage_units ON hadron_usage (unit) WHERE unit <> ''"),
+    (
+        "hadron_changes",
+        "CREATE TABLE hadron_changes (seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at BIGINT NOT NULL, \
+     collection TEXT COLLATE \"C\" NOT NULL, resource TEXT COLLATE \"C\" NOT NULL, operation BIGINT NOT NULL, \
+     revision BIGINT NOT NULL, document TEXT)",
+    ),
+    (
+        "hadron_changes_removed",
+        "CREATE INDEX hadron_changes_removed ON hadron_changes (resource) WHERE operation = 2",
+    ),
+    ("hadron_change_floor", "CREATE TABLE hadron_change_floor (name TEXT PRIMARY KEY, seq BIGINT NOT NULL)"),
 ];
 
 /// Only one replica changes tables at a time: held until the end of the

@@ -1,9 +1,11 @@
 //! Statements about journal entries, and the rules of their order.
 
+use super::changes::write_changes;
 use super::host::insert_unit;
 use super::quotas::{Count, note};
 use super::rows::insert;
 use super::{Bind, Dialect, Ident, Sql};
+use crate::changes::Noted;
 use crate::journal::{EntryFilter, NewEntry};
 
 /// States as they are kept.
@@ -18,30 +20,34 @@ const COLUMNS: [&str; 9] =
 const READ: &str = "e.id, e.target, e.kind, e.operation, e.collection, e.resource, e.revision, e.payload, e.unit, \
                     e.state, e.attempts, e.error, e.created, e.due";
 
-/// The end of a unit on PostgreSQL, in one statement of four possible texts: its
-/// id, what it counted, its entries, already claimed, and what they come after.
+/// The end of a unit on PostgreSQL, in one statement whose text hardly varies:
+/// its id, what it counted, its changes, its entries, already claimed, and what
+/// they come after.
 pub(crate) fn finish_unit(
     unit: &str,
     owner: &str,
     lease_ms: i64,
     entries: &[NewEntry],
     counts: &[Count<'_>],
+    changes: &[Noted],
 ) -> Sql {
-    if entries.is_empty() && counts.is_empty() {
+    if entries.is_empty() && counts.is_empty() && changes.is_empty() {
         return insert_unit(Dialect::Postgres, unit);
     }
     let mut sql = Sql::new(Dialect::Postgres);
-    sql.push("WITH u AS (").push("INSERT INTO hadron_units (id, created) VALUES (").bind(unit.into());
+    sql.push("WITH u AS (INSERT INTO hadron_units (id, created) VALUES (").bind(unit.into());
     sql.push(", ").now().push("))");
-    if entries.is_empty() {
-        sql.push(" ");
-        note(&mut sql, unit, counts);
-        return sql;
-    }
     if !counts.is_empty() {
         sql.push(", q AS (");
         note(&mut sql, unit, counts);
         sql.push(")");
+    }
+    if !changes.is_empty() {
+        write_changes(&mut sql, changes);
+    }
+    if entries.is_empty() {
+        sql.push(" SELECT 1");
+        return sql;
     }
     sql.push(", j AS (INSERT INTO hadron_journal (");
     sql.list(COLUMNS, |sql, column| {

@@ -6,6 +6,7 @@
 //! plugin sends can never become SQL.
 
 mod answers;
+mod changes;
 mod ddl;
 mod filter;
 mod host;
@@ -16,6 +17,7 @@ mod rbac;
 mod rows;
 
 pub(crate) use answers::*;
+pub(crate) use changes::*;
 pub(crate) use ddl::*;
 pub(crate) use host::*;
 pub(crate) use journal::*;
@@ -140,11 +142,14 @@ pub(crate) struct Sql {
     pub(crate) persistent: bool,
     /// For whom RBAC entries count, besides those for every project.
     project: Option<String>,
+    /// What entries decide is answered as the list of the projects they are for.
+    targets: bool,
 }
 
 impl Sql {
     pub(crate) fn new(dialect: Dialect) -> Sql {
-        Sql { dialect, text: String::with_capacity(256), binds: Vec::new(), persistent: true, project: None }
+        let text = String::with_capacity(256);
+        Sql { dialect, text, binds: Vec::new(), persistent: true, project: None, targets: false }
     }
 
     /// A statement in which the entries of the view's project count.

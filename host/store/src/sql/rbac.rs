@@ -18,6 +18,22 @@ pub(super) fn is_allowed(sql: &mut Sql, alias: &'static str, entries: Option<&En
     sql.push(")");
 }
 
+/// The same as the text of a JSON value; in a statement about targets the list of
+/// the projects.
+pub(super) fn answer_allowed(sql: &mut Sql, alias: &'static str, entries: Option<&EntriesOf>, action: &str) {
+    let Some(entries) = entries.filter(|_| sql.targets) else {
+        sql.push("CASE WHEN ");
+        is_allowed(sql, alias, entries, action);
+        sql.push(" THEN 'true' ELSE 'false' END");
+        return;
+    };
+    sql.push("(SELECT ").either("json_group_array(", "COALESCE(json_agg(");
+    sql.column("g", &entries.target).either(")", "), '[]')::text");
+    sql.push(" FROM ").ident(&entries.table).push(" AS g WHERE ").column("g", &entries.object);
+    sql.push(" = ").column(alias, &Ident::host("id")).push(" AND ").column("g", &entries.action);
+    sql.push(" = ").bind(action.into()).push(")");
+}
+
 /// The entry `g` is about the action, and for whom the statement is for.
 fn allows(sql: &mut Sql, entries: &EntriesOf, action: &str) {
     sql.column("g", &entries.action).push(" = ").bind(action.into());

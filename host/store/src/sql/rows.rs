@@ -1,7 +1,7 @@
 //! Statements about the rows of collections.
 
 use super::filter::{Operand, ROW, filter, operand};
-use super::{Bind, Dialect, Ident, Member, Sql, is_allowed};
+use super::{Bind, Dialect, Ident, Member, Sql, answer_allowed};
 use crate::schema::{List, ParentValue, Place, Source, Table};
 use crate::{Direction, Predicate, Query, StoreError, View};
 use hadron_manifest::Column;
@@ -41,9 +41,7 @@ fn columns(sql: &mut Sql, table: &Table, view: &View) {
             if view.hidden.iter().any(|h| h == field.name.as_str()) {
                 sql.push("'null'");
             } else {
-                sql.push("CASE WHEN ");
-                is_allowed(sql, ROW, table.entries.as_ref(), action);
-                sql.push(" THEN 'true' ELSE 'false' END");
+                answer_allowed(sql, ROW, table.entries.as_ref(), action);
             }
         }
     }
@@ -94,9 +92,7 @@ fn derived_column(sql: &mut Sql, source: &Source) {
             sql.push("COALESCE((SELECT ");
             match (sql.dialect, value) {
                 (_, ParentValue::Decided(entries, action)) => {
-                    sql.push("CASE WHEN ");
-                    is_allowed(sql, "p", entries.as_ref(), action);
-                    sql.push(" THEN 'true' ELSE 'false' END");
+                    answer_allowed(sql, "p", entries.as_ref(), action);
                 }
                 (Dialect::Sqlite, ParentValue::Column(column)) => {
                     sql.push("json_quote(").column("p", column).push(")");
@@ -424,19 +420,15 @@ pub(crate) fn revise(dialect: Dialect, table: &Ident, ids: Vec<String>, now: &st
     sql
 }
 
-/// Holds rows against anybody who would refer to them; PostgreSQL only.
-pub(crate) fn hold_rows(table: &Ident, ids: Vec<String>) -> Sql {
-    let mut sql = Sql::new(Dialect::Postgres);
-    sql.push("SELECT 1 FROM ").ident(table).push(" WHERE \"id\"").one_of(Bind::Texts(ids));
-    sql.push(" ORDER BY \"id\" FOR UPDATE");
-    sql
-}
-
-/// Ids and projects of rows that refer to one of these.
-pub(crate) fn referring_projects(dialect: Dialect, table: &Ident, column: &Ident, ids: Vec<String>) -> Sql {
-    let mut sql = Sql::new(dialect);
-    sql.push("SELECT \"id\", \"project_id\" FROM ").ident(table).push(" WHERE ").ident(column);
-    sql.one_of(Bind::Texts(ids));
+/// Rows as they are at last, with all that the log of changes keeps of them: those
+/// whose column is one of these ids, which nobody changes or refers to from here
+/// on until the end of the transaction.
+pub(crate) fn at_last(dialect: Dialect, table: &Table, column: &Ident, ids: Vec<String>) -> Sql {
+    let mut sql = Sql { targets: true, ..Sql::new(dialect) };
+    sql.push("SELECT ");
+    columns(&mut sql, table, &View { hidden: Vec::new(), derived: true, project: Some(String::new()) });
+    sql.push(" FROM ").ident(&table.name).push(" AS t WHERE ").column(ROW, column).one_of(Bind::Texts(ids));
+    sql.push(" ORDER BY t.\"id\"").either("", " FOR UPDATE OF t");
     sql
 }
 

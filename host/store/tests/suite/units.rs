@@ -183,8 +183,9 @@ on_both! {
         unit.commit(vec![entry("e"), entry("f")]).await.unwrap();
         let sent = world.store.statements() - before;
         // BEGIN, three statements and one that revises the shelf, which lists its
-        // boxes, entries, COMMIT; on SQLite also a savepoint and the entries' rows.
-        assert_eq!(sent, if world.is_postgres() { 7 } else { 10 });
+        // boxes, entries, COMMIT; on SQLite also a savepoint, the changes, and the
+        // entries' rows.
+        assert_eq!(sent, if world.is_postgres() { 7 } else { 11 });
     }
 }
 

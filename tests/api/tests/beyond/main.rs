@@ -5,6 +5,7 @@ mod dry_run;
 mod once;
 mod rate;
 mod tags;
+mod watch;
 
 use hadron_sdk_testing::{Client, Result};
 use serde_json::Value;
