@@ -109,7 +109,7 @@ fn gadgets() -> Collection {
             from: DerivedFrom::Referring { collection: "parts".into(), attribute: "gadget_id".into() },
         }],
         computed: vec![shown("weight", whole)],
-        actions: vec![Action { name: "polish".into(), writes: true }],
+        actions: vec![Action { name: "polish".into(), verb: Verb::Update, ..Action::default() }],
         // Description, tags, times and revisions come by themselves; tags are
         // taken in a create request too.
         standard: Standard { tags: Tags::AtCreation, ..Standard::default() },

@@ -13,6 +13,7 @@
 //! operation answered.
 
 use crate::access::Access;
+use crate::actions;
 use crate::body;
 use crate::error::{self, bad_request};
 use crate::operation::{Deed, Operation, Seen};
@@ -147,7 +148,7 @@ impl Step {
             "delete" => Act::Delete(id(&mut item)?),
             "action" => {
                 let action = text(&mut item, "action")?.ok_or("'action' is missing")?;
-                if !resource.actions.iter().any(|a| a.name == action && a.writes) {
+                if !resource.actions.iter().any(|a| a.name == action && a.writes()) {
                     return Err(format!("'{collection}' have no action '{action}'"));
                 }
                 let given = item.remove("body").unwrap_or_else(|| Value::Object(Map::new()));
@@ -210,9 +211,11 @@ impl Step {
                 Deed::Update { id: id(row)?, changes, seen }
             }
             Act::Delete(row) => Deed::Delete { id: id(row)?, seen },
-            Act::Action(row, action, given) => {
-                let (id, action, given) = (id(row)?, action.clone(), fill(given)?);
-                Deed::Act { id, action, writes: true, given, seen }
+            Act::Action(row, name, given) => {
+                let action = resource.actions.iter().find(|a| a.name == *name);
+                let action = action.ok_or_else(|| bad_request(format!("there is no action '{name}'")))?;
+                let given = actions::whole(action, fill(given)?)?;
+                Deed::Act { id: id(row)?, action: name.clone(), verb: action.verb, given, seen }
             }
         };
         Ok(Operation { place: Place { resource: self.resource.clone(), above }, deed })

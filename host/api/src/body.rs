@@ -136,7 +136,7 @@ pub(crate) fn document(bytes: &[u8], resource: &Resource) -> Result<Map<String, 
     member(bytes, &resource.member)
 }
 
-/// The object of that name in the body.
+/// The object of that name in the bytes of a body.
 pub(crate) fn member(bytes: &[u8], name: &str) -> Result<Map<String, Value>, Refusal> {
     single(object(bytes)?, name)
 }
@@ -164,7 +164,8 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, Refusal> {
     }
 }
 
-fn single(mut body: Map<String, Value>, name: &str) -> Result<Map<String, Value>, Refusal> {
+/// The object of that name in a body.
+pub(crate) fn single(mut body: Map<String, Value>, name: &str) -> Result<Map<String, Value>, Refusal> {
     match body.remove(name) {
         Some(Value::Object(document)) => Ok(document),
         None | Some(Value::Null) => Err(bad_request(format!("Unable to find '{name}' in request body"))),

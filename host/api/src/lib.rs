@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod actions;
 mod auth;
 mod batch;
 mod body;
@@ -340,14 +341,7 @@ impl Api {
             (Meaning::Item(place, id), Method::GET) => asked.show(place, &id).await,
             (Meaning::Item(place, id), Method::PUT) => asked.update(place, id).await,
             (Meaning::Item(place, id), Method::DELETE) => asked.delete(place, id).await,
-            (Meaning::Action(place, id, action), method) => {
-                let declared = place.resource.actions.iter().find(|a| a.name == action);
-                let writes = declared.is_some_and(|a| a.writes);
-                if method != if writes { Method::PUT } else { Method::GET } {
-                    return Err(error::method_not_allowed());
-                }
-                asked.act(place, id, action, writes).await
-            }
+            (Meaning::Action(place, id, told), method) => asked.act(place, id, &told, &method).await,
             (Meaning::Tags(place, id), Method::GET) => asked.tags(place, &id).await,
             (Meaning::Tags(place, id), Method::PUT) => asked.replace_tags(place, id).await,
             (Meaning::Tags(place, id), Method::POST) => asked.add_tags(place, id).await,

@@ -9,6 +9,7 @@ use crate::tables::{Resource, Tables};
 use crate::tags::Tagging;
 use crate::view::{Mask, Viewer};
 use axum::http::{HeaderMap, StatusCode, header};
+use hadron_manifest::Verb;
 use hadron_runtime::{Refusal, Status, Work};
 use hadron_store::{Answer, Row, View};
 use serde_json::{Map, Value};
@@ -62,9 +63,9 @@ pub(crate) enum Deed {
         id: String,
         /// Its name.
         action: String,
-        /// Whether it changes anything.
-        writes: bool,
-        /// The body of the request, or its query.
+        /// The method.
+        verb: Verb,
+        /// What the plugin is given: checked.
         given: Value,
         /// As of an update.
         seen: Seen,
@@ -108,13 +109,17 @@ impl Operation {
                 Ok(answer(StatusCode::NO_CONTENT, String::new()))
             }
             Deed::Tag { id, tagging } => tagging.run(access, work, &self.place, id).await,
-            Deed::Act { id, action, writes, given, seen } => {
+            Deed::Act { id, action, verb, given, seen } => {
                 self.check_seen(access, work, id, seen).await?;
-                let rule = action_rule(&access.tables, resource, action, *writes);
+                let rule = action_rule(&access.tables, resource, action, *verb);
                 let change = Change { resource, id, above, rule, changes: None, revision: seen.revision };
                 let guard = access.guard(work, change).await?;
-                let given = work.act(&resource.id.0, id, action, given.clone(), &guard).await?;
-                Ok(answer(StatusCode::OK, given.to_string()))
+                let told = work.act(&resource.id.0, id, action, given.clone(), &guard).await?;
+                Ok(match verb {
+                    Verb::Create => answer(StatusCode::CREATED, told.to_string()),
+                    Verb::Get | Verb::Update => answer(StatusCode::OK, told.to_string()),
+                    Verb::Delete => answer(StatusCode::NO_CONTENT, String::new()),
+                })
             }
         }
     }
@@ -191,8 +196,8 @@ pub(crate) fn one(resource: &Resource, texts: &[String]) -> String {
 
 /// Neutron names the rule of most actions after the action alone; where there
 /// is no rule, doing it is a change and asking is a look.
-pub(crate) fn action_rule(tables: &Tables, resource: &Resource, action: &str, writes: bool) -> String {
-    let verb = if writes { "update" } else { "get" };
+pub(crate) fn action_rule(tables: &Tables, resource: &Resource, action: &str, verb: Verb) -> String {
+    let verb = if verb == Verb::Get { "get" } else { "update" };
     let named = [action.to_owned(), format!("{action}_{}", resource.member)];
     let declared = named.into_iter().find(|rule| tables.policy.has(rule));
     declared.unwrap_or_else(|| format!("{verb}_{}", resource.member))

@@ -19,7 +19,6 @@ use axum::response::Response;
 use bytes::Bytes;
 use hadron_runtime::{Answered, Refusal, Runtime, Terms};
 use hadron_store::{Predicate, Query, StoreError};
-use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// A request that is authenticated and routed.
@@ -118,23 +117,6 @@ impl Asked {
         self.write(Operation { place, deed: Deed::Delete { id, seen } }).await
     }
 
-    /// `PUT` (or `GET`) `/v2.0/gadgets/{id}/{action}`. What only reads is given
-    /// the query string as an object.
-    pub(crate) async fn act(mut self, place: Place, id: String, action: String, writes: bool) -> Answer {
-        let seen = Seen::of(&self.headers);
-        if writes {
-            let given = body::anything(&self.read().await?)?;
-            return self
-                .write(Operation { place, deed: Deed::Act { id, action, writes, given, seen } })
-                .await;
-        }
-        let pairs = listing::parameters(&self.query)?.into_iter();
-        let given = Value::from(pairs.map(|(name, value)| (name, Value::from(value))).collect::<Map<_, _>>());
-        let operation = Operation { place, deed: Deed::Act { id, action, writes, given, seen } };
-        let answered = self.run(operation, Terms::default()).await?;
-        Ok(terms::answer(answered, false))
-    }
-
     /// `POST /v2.0/batch`.
     pub(crate) async fn batch(mut self, most: usize) -> Answer {
         let bytes = self.read().await?;
@@ -172,7 +154,8 @@ impl Asked {
         Ok(terms::answer(answered, dry_run))
     }
 
-    async fn run(self, operation: Operation, terms: Terms) -> Result<Answered, Refusal> {
+    /// Does one thing.
+    pub(crate) async fn run(self, operation: Operation, terms: Terms) -> Result<Answered, Refusal> {
         let (access, operation) = (self.access.clone(), Arc::new(operation));
         self.runtime
             .write(&self.access.caller, terms, move |work| {

@@ -1,11 +1,11 @@
 //! What a path means.
 //!
 //! `/v2.0/{collection}`, `/v2.0/{collection}/{id}`, the same for child
-//! collections below an id, tags, and actions as the last part. A trailing slash and
+//! collections below an id, tags, and actions below a row. A trailing slash and
 //! a `.json` at the end change nothing, as in Neutron.
 
 use crate::tables::{Resource, Tables};
-use hadron_manifest::TAGS;
+use hadron_manifest::{Action, TAGS};
 use std::sync::Arc;
 
 /// What a path below `/v2.0` means.
@@ -39,8 +39,8 @@ pub(crate) enum Meaning {
     Tags(Place, String),
     /// One of them.
     Tag(Place, String, String),
-    /// Something a row can be told.
-    Action(Place, String, String),
+    /// Something a row can be told or asked: what follows its id.
+    Action(Place, String, Vec<String>),
 }
 
 /// A collection, and for a child the parent's id.
@@ -107,9 +107,12 @@ pub(crate) fn all<'a>(tables: &'a Tables, word: impl Fn(&'a Resource) -> &'a str
         let id = format!("{{{}_id}}", word(resource));
         let item = format!("{path}/{id}");
         paths.push((path, Meaning::Collection(place.clone())));
-        for action in &resource.actions {
-            let meaning = Meaning::Action(place.clone(), id.clone(), action.name.clone());
-            paths.push((format!("{item}/{}", action.name), meaning));
+        let mut told: Vec<&str> = resource.actions.iter().map(Action::path).collect();
+        told.sort_unstable();
+        told.dedup();
+        for told in told {
+            let parts = told.split('/').map(str::to_owned).collect();
+            paths.push((format!("{item}/{told}"), Meaning::Action(place.clone(), id.clone(), parts)));
         }
         if resource.tags {
             let tag = "{tag}".to_owned();
@@ -166,7 +169,8 @@ fn below_place(tables: &Tables, place: Place, parts: &[String]) -> Option<Meanin
     match parts {
         [] => Some(Meaning::Collection(place)),
         [id] => Some(Meaning::Item(place, id.clone())),
-        [id, word, rest @ ..] => {
+        [id, told @ ..] => {
+            let (word, rest) = told.split_first()?;
             if let Some(child) = tables.child(&place.resource, word) {
                 return below_place(tables, Place { resource: child.clone(), above: Some(id.clone()) }, rest);
             }
@@ -177,8 +181,8 @@ fn below_place(tables: &Tables, place: Place, parts: &[String]) -> Option<Meanin
                     _ => None,
                 };
             }
-            let known = place.resource.actions.iter().any(|a| a.name == *word);
-            (known && rest.is_empty()).then(|| Meaning::Action(place, id.clone(), word.clone()))
+            let known = place.resource.actions.iter().any(|action| action.values(told).is_some());
+            known.then(|| Meaning::Action(place, id.clone(), told.to_vec()))
         }
     }
 }
@@ -233,7 +237,7 @@ mod tests {
             Some(Meaning::Item(p, id)) => format!("{id} in {}", place(&p)),
             Some(Meaning::Tags(p, id)) => format!("tags of {id} in {}", place(&p)),
             Some(Meaning::Tag(p, id, tag)) => format!("tag {tag} of {id} in {}", place(&p)),
-            Some(Meaning::Action(p, id, action)) => format!("{action} {id} in {}", place(&p)),
+            Some(Meaning::Action(p, id, action)) => format!("{} {id} in {}", action.join("/"), place(&p)),
         }
     }
 
@@ -259,6 +263,10 @@ mod tests {
             ("/v2.0/gadgets/1/polish", "polish 1 in gadgets"),
             ("/v2.0/gadgets/1/nosuch", "nothing"),
             ("/v2.0/gadgets/1/polish/2", "nothing"),
+            ("/v2.0/gadgets/1/friends", "friends 1 in gadgets"),
+            ("/v2.0/gadgets/1/friends/2.json", "friends/2 1 in gadgets"),
+            ("/v2.0/gadgets/1/friends/2/3", "nothing"),
+            ("/v2.0/gadgets/1/befriend", "nothing"),
             ("/v2.0/gadgets/1/tags", "tags of 1 in gadgets"),
             ("/v2.0/gadgets/1/tags/a%2Fb", "tag a/b of 1 in gadgets"),
             ("/v2.0/gadgets/1/tags/a/b", "nothing"),
@@ -286,6 +294,7 @@ mod tests {
         for path in [
             "/v2.0/store/shelves",
             "/v2.0/gadgets/{gadget_id}/polish",
+            "/v2.0/gadgets/{gadget_id}/friends/{friend_id}",
             "/v2.0/gadgets/{gadget_id}/parts/{part_id}",
         ] {
             assert!(paths.contains(&path), "{path} is not among {paths:?}");
@@ -305,6 +314,7 @@ mod tests {
             ("/v2.0/gadgets/1/", "/v2.0/gadgets/{id}"),
             ("/v2.0/gadgets/1/parts/2", "/v2.0/gadgets/{id}/parts/{id}"),
             ("/v2.0/gadgets/1/polish", "/v2.0/gadgets/{id}/polish"),
+            ("/v2.0/gadgets/1/friends/2", "/v2.0/gadgets/{id}/friends/{id}"),
             ("/v2.0/store/shelves/3", "/v2.0/store/shelves/{id}"),
         ] {
             assert_eq!(template(&tables(), path), expected, "{path}");

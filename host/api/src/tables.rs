@@ -469,7 +469,12 @@ pub(crate) mod tests {
                      "validate": {"type": "list", "items": {"type": "string", "max": 10}, "unique": true},
                      "list": {"columns": [{"name": "value", "filter": true}]}}],
                  "derived": [{"name": "parts", "from": {"referring": {"collection": "parts", "attribute": "gadget_id"}}}],
-                 "actions": [{"name": "polish", "writes": true}, {"name": "weigh"}]},
+                 "actions": [
+                    {"name": "polish", "verb": "update"}, {"name": "weigh"},
+                    {"name": "befriend", "verb": "create", "path": "friends", "takes": {"member": "friend", "attributes": [
+                        {"name": "id", "validate": {"type": "uuid"}, "required": true},
+                        {"name": "close", "validate": {"type": "boolean"}, "default": false}]}},
+                    {"name": "forget", "verb": "delete", "path": "friends/{friend_id}"}]},
                 {"name": "shelves", "member": "shelf", "path_prefix": "store",
                  "standard": {"description": false, "tags": "none"},
                  "without": ["created_at", "updated_at", "revision_number"],

@@ -51,6 +51,7 @@ fn check_collection(collection: &Collection, problems: &mut Vec<Problem>) {
     for standard in collection.without.iter().filter(|s| !STANDARD.contains(&s.as_str())) {
         problems.push(format!("'{name}' cannot be without '{standard}'"));
     }
+    check_actions(collection, problems);
     if collection.quota.is_some_and(|quota| quota.default < -1) {
         problems.push(format!("the default quota of '{name}' must be a number of rows, or -1 for no limit"));
     }
@@ -81,6 +82,36 @@ fn check_collection(collection: &Collection, problems: &mut Vec<Problem>) {
                 "the parent attribute '{}' of '{name}' is not declared as a reference",
                 parent.attribute
             ));
+        }
+    }
+}
+
+fn check_actions(collection: &Collection, problems: &mut Vec<Problem>) {
+    let (mut names, mut places) = (HashSet::new(), HashSet::new());
+    let row = format!("{}_id", collection.member);
+    for action in &collection.actions {
+        let (name, path) = (action.name.as_str(), action.path());
+        // Statistics leave the ids out of URLs by their places.
+        let sound = path.split('/').enumerate().all(|(place, part)| {
+            let variable = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+            match place.is_multiple_of(2) {
+                true => is_word(part, "_-"),
+                false => variable.is_some_and(|name| is_word(name, "_")),
+            }
+        });
+        if !sound || !is_word(name, "_-") {
+            problems.push(format!(
+                "the action '{name}' of '{}' must have a name, and a path ('{path}') of words and variables in \
+                 turn, of lower case letters, digits, '_' and '-'",
+                collection.name
+            ));
+        }
+        if action.variables().any(|variable| variable == row) {
+            problems
+                .push(format!("the action '{name}' of '{}' names a variable as its row", collection.name));
+        }
+        if !names.insert(name) || !places.insert((action.verb, path)) {
+            problems.push(format!("the action '{name}' of '{}' is declared twice", collection.name));
         }
     }
 }
@@ -139,7 +170,7 @@ fn is_word(text: &str, also: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Entries;
+    use crate::{Action, Entries, Verb};
 
     #[test]
     fn what_entries_decide_is_a_boolean_of_a_known_action() {
@@ -163,6 +194,37 @@ mod tests {
         assert_eq!(check(&with(attribute(Validator::Boolean, "use"))), Vec::<Problem>::new());
         assert_eq!(check(&with(attribute(Validator::Boolean, "sell"))).len(), 1);
         assert_eq!(check(&with(attribute(Validator::Any, "use"))).len(), 1);
+    }
+
+    #[test]
+    fn actions_have_names_and_paths_of_their_own() {
+        let action = |name: &str, verb: Verb, path: &str| Action {
+            name: name.into(),
+            verb,
+            path: Some(path.into()),
+            takes: None,
+        };
+        let wrong = |actions: &[Action]| {
+            let manifest = Manifest {
+                name: "x".into(),
+                collections: vec![Collection {
+                    name: "things".into(),
+                    member: "thing".into(),
+                    actions: actions.to_vec(),
+                    ..Collection::default()
+                }],
+                ..Manifest::default()
+            };
+            check(&manifest).len()
+        };
+        let (put, take) =
+            (action("put", Verb::Create, "parts"), action("take", Verb::Delete, "parts/{part_id}"));
+        assert_eq!(wrong(&[put.clone(), take]), 0);
+        assert_eq!(wrong(&[put.clone(), put.clone()]), 1);
+        assert_eq!(wrong(&[put, action("again", Verb::Create, "parts")]), 1);
+        for path in ["", "a//b", "a/b", "{a}", "a/{b", "a/{}", "a/{thing_id}", "A", "a/b}"] {
+            assert_eq!(wrong(&[action("do", Verb::Update, path)]), 1, "{path}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Collections: what a resource is made of and how it refers to others.
 
-use crate::{Attribute, Entries, Rbac, Standard};
+use crate::{Action, Attribute, Entries, Rbac, Standard};
 use serde::{Deserialize, Serialize};
 
 /// A kind of resource, owned by one plugin, kept in one table.
@@ -32,7 +32,7 @@ pub struct Collection {
     pub derived: Vec<Derived>,
     /// Attributes the plugin computes when a row is shown, a page at a time.
     pub computed: Vec<Attribute>,
-    /// `PUT /v2.0/COLLECTION/{id}/ACTION`.
+    /// What a row can be told, and asked, below its URL.
     pub actions: Vec<Action>,
     /// Class name of the error for an unknown id, where it is not the member
     /// in camel case followed by `NotFound`.
@@ -195,21 +195,12 @@ pub enum DerivedFrom {
     },
 }
 
-/// Something a resource can be told to do.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Action {
-    /// Last part of the URL.
-    pub name: String,
-    /// Whether it runs as a unit of work (PUT) or only reads (GET).
-    pub writes: bool,
-}
-
 /// What is done to a collection; also what can be granted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
     /// Show and list.
+    #[default]
     Get,
     /// Create.
     Create,

@@ -7,6 +7,7 @@
 //! Unknown members are refused, so that a typing error is found at load.
 #![forbid(unsafe_code)]
 
+mod action;
 mod attribute;
 mod check;
 mod collection;
@@ -14,10 +15,11 @@ mod grants;
 mod rbac;
 mod standard;
 
+pub use action::{Action, Takes};
 pub use attribute::{Attribute, Column, ListTable, ListTableColumn, Validator};
 pub use check::{Problem, STANDARD, check};
 pub use collection::{
-    Action, Collection, Derived, DerivedFrom, Key, OnDelete, Parent, Quota, Reference, Verb, camel_case,
+    Collection, Derived, DerivedFrom, Key, OnDelete, Parent, Quota, Reference, Verb, camel_case,
 };
 pub use grants::{HttpGrant, Requests, ResourceRequest};
 pub use rbac::{EVERY_PROJECT, Entries, Rbac};

@@ -75,3 +75,22 @@ async fn service_providers_and_availability_zones_are_listed() -> Result<()> {
     assert_eq!(run(&cli, &server, "availability zone list --network -f value").await?, "");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flavors_are_made_of_profiles() -> Result<()> {
+    let Some(cli) = openstack()? else { return Ok(()) };
+    let server = Server::builder().start().await?;
+    run(&cli, &server, "network flavor create --service-type VPN gold").await?;
+    let id = run(&cli, &server, "network flavor profile create --metainfo {} -f value -c id").await?;
+    run(&cli, &server, &format!("network flavor add profile gold {id}")).await?;
+    let shown = run(&cli, &server, "network flavor show gold -f value -c service_profile_ids").await?;
+    ensure!(shown.contains(&id), "{shown}");
+    run(&cli, &server, &format!("network flavor remove profile gold {id}")).await?;
+    run(&cli, &server, "network flavor set --description best --disable gold").await?;
+    let listed = run(&cli, &server, "network flavor list -f value").await?;
+    ensure!(listed.contains("gold False VPN best"), "{listed}");
+    run(&cli, &server, "network flavor delete gold").await?;
+    run(&cli, &server, &format!("network flavor profile delete {id}")).await?;
+    assert_eq!(run(&cli, &server, "network flavor profile list -f value").await?, "");
+    Ok(())
+}

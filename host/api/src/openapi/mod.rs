@@ -148,9 +148,10 @@ fn paths(context: &Context<'_>) -> Map<String, Value> {
             Meaning::OwnProject(word) => kept::own_project(context, word),
             Meaning::Tags(place, _) => kept::tags(context, place),
             Meaning::Tag(place, ..) => kept::tag(context, place),
-            Meaning::Action(place, _, name) => {
-                let declared = place.resource.actions.iter().find(|action| action.name == *name);
-                declared.map_or_else(Vec::new, |action| operations::action(context, place, action))
+            Meaning::Action(place, _, told) => {
+                let path = told.join("/");
+                let there = place.resource.actions.iter().filter(|action| action.path() == path);
+                there.map(|action| operations::action(context, place, action)).collect()
             }
         };
         let item = path_item(&path, operations);
@@ -242,6 +243,14 @@ mod tests {
         assert!(
             ids.contains("polish_gadget") && ids.contains("weigh_gadget") && ids.contains("list_shelves")
         );
+        let friends = &document["paths"]["/v2.0/gadgets/{gadget_id}/friends"]["post"];
+        let body = &friends["requestBody"]["content"]["application/json"]["schema"];
+        assert_eq!(body["required"], json!(["friend"]));
+        assert_eq!(body["properties"]["friend"]["required"], json!(["id"]));
+        assert!(friends["responses"].get("201").is_some());
+        let friend = &document["paths"]["/v2.0/gadgets/{gadget_id}/friends/{friend_id}"];
+        assert_eq!(friend["delete"]["operationId"], "forget_gadget");
+        assert_eq!(friend["parameters"].as_array().unwrap().len(), 2);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{Context, Operations};
 use crate::operation::action_rule;
 use crate::routes::Place;
 use crate::tables::Resource;
-use hadron_manifest::Action;
+use hadron_manifest::{Action, Validator, Verb};
 use serde_json::{Map, Value, json};
 
 /// What reading can be refused with.
@@ -145,34 +145,44 @@ pub(super) fn item(context: &Context<'_>, place: &Place) -> Operations {
 }
 
 /// Something a row can be told, or asked.
-pub(super) fn action(context: &Context<'_>, place: &Place, action: &Action) -> Operations {
+pub(super) fn action(context: &Context<'_>, place: &Place, action: &Action) -> (&'static str, Value) {
     let resource = &place.resource;
-    let answer = vec![(200, json_answer("What the plugin answers.", json!({})))];
+    let told = |status: u16| (status, json_answer("What the plugin answers.", json!({})));
+    let (method, answer, refused) = match action.verb {
+        Verb::Get => ("get", told(200), [READ.as_slice(), &[412]].concat()),
+        Verb::Create => ("post", told(201), WRITE.to_vec()),
+        Verb::Update => ("put", told(200), WRITE.to_vec()),
+        Verb::Delete => ("delete", (204, empty_answer("It is done.")), DELETE.to_vec()),
+    };
+    let sent = matches!(action.verb, Verb::Create | Verb::Update);
     let parts = Parts {
         id: format!("{}_{}", action.name, context.words.word(resource)),
         summary: format!(
             "{} one {}: {}",
-            if action.writes { "Tell" } else { "Ask" },
+            if action.writes() { "Tell" } else { "Ask" },
             spaced(&resource.member),
             spaced(&action.name)
         ),
-        policy: action_rule(context.tables, resource, &action.name, action.writes),
+        policy: action_rule(context.tables, resource, &action.name, action.verb),
         parameters: vec![parameters::if_match()],
-        body: None,
-        responses: Value::Null,
+        body: sent.then(|| taken(action)),
+        responses: responses(context.auth, vec![answer], &refused),
     };
-    match action.writes {
-        true => {
-            let body = Some(Body { schema: json!({}), required: false });
-            let responses = responses(context.auth, answer, &WRITE);
-            vec![("put", operation(resource, Parts { body, responses, ..parts }))]
+    (method, operation(resource, parts))
+}
+
+/// What an action is sent.
+fn taken(action: &Action) -> Body {
+    let Some(takes) = &action.takes else { return Body { schema: json!({}), required: false } };
+    let attributes = Validator::Object { members: takes.attributes.clone() };
+    let attributes = super::schema::accepted(&attributes, false);
+    let schema = match &takes.member {
+        None => attributes,
+        Some(member) => {
+            json!({"type": "object", "properties": {member: attributes}, "required": [member]})
         }
-        false => {
-            let refused = [READ.as_slice(), &[412]].concat();
-            let responses = responses(context.auth, answer, &refused);
-            vec![("get", operation(resource, Parts { responses, ..parts }))]
-        }
-    }
+    };
+    Body { schema, required: true }
 }
 
 /// `{"gadgets": […], "gadgets_links": […]}`.

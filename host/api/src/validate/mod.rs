@@ -47,10 +47,7 @@ pub(crate) fn create(
                 out.insert(attribute.name.clone(), value);
             }
             None if attribute.required => {
-                return Err(bad_request(format!(
-                    "Failed to parse request. Required attribute '{}' not specified",
-                    attribute.name
-                )));
+                return Err(missing(&attribute.name));
             }
             None => {
                 if let Some(default) = &attribute.default {
@@ -144,9 +141,38 @@ fn kept_by_host(resource: &Resource) -> impl Iterator<Item = &str> {
     standard.chain(resource.derived.iter().map(|d| d.name.as_str())).chain(computed)
 }
 
+/// What an action takes, checked and with defaults filled in.
+pub(crate) fn taken(
+    attributes: &[Attribute],
+    mut body: Map<String, Value>,
+) -> Result<Map<String, Value>, Refusal> {
+    refuse_others(&body, |name| attributes.iter().any(|a| a.name == name))?;
+    let mut out = Map::with_capacity(attributes.len());
+    for attribute in attributes {
+        let name = &attribute.name;
+        let value = match body.remove(name) {
+            None if attribute.required => return Err(missing(name)),
+            None => attribute.default.clone(),
+            Some(given) => {
+                let converted = convert(&attribute.validate, attribute.nullable, given);
+                Some(converted.map_err(|fault| refusal(name, fault))?)
+            }
+        };
+        out.extend(value.map(|value| (name.clone(), value)));
+    }
+    Ok(out)
+}
+
+fn missing(name: &str) -> Refusal {
+    bad_request(format!("Failed to parse request. Required attribute '{name}' not specified"))
+}
+
 fn refuse_unknown(resource: &Resource, body: &Map<String, Value>) -> Result<(), Refusal> {
-    let known = |name: &String| resource.shown.contains(name);
-    let unknown: Vec<&str> = body.keys().filter(|k| !known(k)).map(String::as_str).collect();
+    refuse_others(body, |name| resource.shown.iter().any(|shown| shown == name))
+}
+
+fn refuse_others(body: &Map<String, Value>, known: impl Fn(&str) -> bool) -> Result<(), Refusal> {
+    let unknown: Vec<&str> = body.keys().map(String::as_str).filter(|name| !known(name)).collect();
     if unknown.is_empty() {
         return Ok(());
     }

@@ -232,7 +232,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "plugins.service",
         kind: Kind::List,
-        default: r#"["rbac", "service-providers", "availability-zones"]"#,
+        default: r#"["rbac", "service-providers", "availability-zones", "flavors"]"#,
         doc: "Service plugins, in order.",
     },
     Key {

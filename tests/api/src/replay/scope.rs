@@ -8,13 +8,12 @@ use std::collections::BTreeSet;
 
 /// What the beginnings of paths after `/v2.0/` are about, where that is another
 /// resource than networks, subnets and ports.
-const OTHER_RESOURCES: [(&str, &str); 22] = [
+const OTHER_RESOURCES: [(&str, &str); 20] = [
     ("address-groups", "address groups"),
     ("address-scopes", "address scopes"),
     ("agents", "agents"),
     ("auto-allocated-topology", "auto-allocated topologies"),
     ("default-security-group-rules", "security groups"),
-    ("flavors", "flavors"),
     ("floatingip_pools", "floating IPs"),
     ("floatingips", "floating IPs"),
     ("fwaas", "firewalls"),
@@ -25,7 +24,6 @@ const OTHER_RESOURCES: [(&str, &str); 22] = [
     ("security-group-rules", "security groups"),
     ("security-groups", "security groups"),
     ("segments", "segments"),
-    ("service_profiles", "flavors"),
     ("subnetpools", "subnet pools"),
     ("trunks", "trunks"),
     ("vpn", "VPN"),
