@@ -80,6 +80,8 @@ pub(crate) fn all<'a>(tables: &'a Tables, word: impl Fn(&'a Resource) -> &'a str
         ("/v2.0/".to_owned(), Meaning::Index),
         ("/v2.0/extensions".to_owned(), Meaning::Extensions),
         ("/v2.0/extensions/{alias}".to_owned(), Meaning::Extension("{alias}".to_owned())),
+        ("/v2.0/batch".to_owned(), Meaning::Batch),
+        ("/v2.0/watch".to_owned(), Meaning::Watch),
         ("/v2.0/quotas".to_owned(), Meaning::Quotas),
         ("/v2.0/quotas/tenant".to_owned(), Meaning::OwnProject("tenant".to_owned())),
         ("/v2.0/quotas/project".to_owned(), Meaning::OwnProject("project".to_owned())),

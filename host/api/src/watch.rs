@@ -157,6 +157,7 @@ fn parameters(
     for (name, value) in listing::parameters(query)? {
         match name.as_str() {
             "collections" => names.extend(value.split(',').map(str::to_owned)),
+            "since" if since.is_some() => return Err(bad_request("since is given twice")),
             "since" => since = Some(cursor(&value)?),
             _ => return Err(bad_request(format!("A watch has no parameter '{name}'"))),
         }

@@ -140,6 +140,13 @@ def lead(node):
 @schemathesis.hook
 def before_call(context, case, kwargs):
     modes = {where: part.mode.is_negative for where, part in (case.meta.components if case.meta else {}).items()}
+    query = case.query or {}
+    # What was only tried is not there, or there still: no way to what exists.
+    if case.method in ("POST", "DELETE") and str(query.get("dry_run")).lower() in ("true", "1"):
+        del query["dry_run"]
+    # A key that was used is refused before anything else is looked at.
+    if "Idempotency-Key" in (case.headers or {}) and not modes.get(ParameterLocation.HEADER) and CHOICE.random() < 0.9:
+        case.headers["Idempotency-Key"] = f"{CHOICE.getrandbits(64):016x}"
     if CHOICE.random() < 0.2:
         return
     if case.path_parameters and not modes.get(ParameterLocation.PATH):

@@ -12,10 +12,10 @@ use std::collections::HashSet;
 /// and an attribute of ports.
 const VENDOR: &str = "acme-gadgets";
 
-/// With more segments than a fuzzer uses up: then a create is 503, as in
-/// Neutron.
+/// With more segments than a fuzzer uses up (then a create is 503, as in
+/// Neutron), and with streams that end soon.
 fn with_vendor() -> Result<Builder> {
-    let plenty = "[plugin.vlan.config]\nnetwork_vlan_ranges = [\"physnet1:1:4094\"]\n";
+    let plenty = "[api]\nwatch_s = 1\n[plugin.vlan.config]\nnetwork_vlan_ranges = [\"physnet1:1:4094\"]\n";
     Ok(builder().config(plenty).plugin(Plugin::new(VENDOR, component("service-plugin")?).service()))
 }
 
@@ -45,7 +45,8 @@ async fn the_description_is_valid_and_its_operations_are_named_once() -> Result 
         let name = operation["operationId"].as_str().unwrap_or_default();
         assert!(!name.is_empty() && names.insert(name), "{method} {path}: '{name}'");
     }
-    for name in ["list_networks", "create_port", "update_subnet", "delete_part", "polish_gadget", "describe"]
+    for name in
+        ["list_networks", "create_port", "update_subnet", "delete_part", "polish_gadget", "batch", "watch"]
     {
         assert!(names.contains(name), "{name} is not among {names:?}");
     }

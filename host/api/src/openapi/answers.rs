@@ -5,14 +5,25 @@ use serde_json::{Map, Value, json};
 
 /// Every status of a refusal: its name among the document's responses, and when
 /// it is given.
-const REFUSALS: [(u16, &str, &str); 9] = [
+const REFUSALS: [(u16, &str, &str); 12] = [
     (400, "BadRequest", "The request is not one, or says what is not allowed."),
     (401, "Unauthorized", "Nobody, or somebody unknown, asks."),
     (403, "Forbidden", "Policy says no."),
     (404, "NotFound", "It, or what it hangs under or refers to, is not there, or not for the caller to see."),
     (409, "Conflict", "What is there already is in the way."),
-    (412, "PreconditionFailed", "The row has another revision than `If-Match` says."),
+    (410, "Gone", "What is asked for is forgotten."),
+    (
+        412,
+        "PreconditionFailed",
+        "The row has another revision than `If-Match` says, or looks otherwise than its tag.",
+    ),
     (413, "ContentTooLarge", "The request body is too large."),
+    (
+        422,
+        "UnprocessableContent",
+        "The `Idempotency-Key` was used for a request that asked for something else.",
+    ),
+    (429, "TooManyRequests", "The project makes too many requests, where the operator limits them."),
     (500, "InternalServerError", "The server, or a plugin that it asked, failed."),
     (503, "ServiceUnavailable", "The database cannot be reached; or there is nothing left to give."),
 ];
@@ -33,21 +44,19 @@ pub(super) fn headers() -> Value {
 
 /// The bodies of refusals.
 pub(super) fn schemas() -> [(&'static str, Value); 2] {
+    let mut error = body(&[
+        ("type", json!({"type": "string", "description": "The sort of error, as a class of Neutron's."})),
+        ("message", json!({"type": "string", "description": "What is wrong, for people."})),
+        ("detail", json!({"type": "string"})),
+    ]);
+    if let Some(Value::Object(members)) = error.get_mut("properties") {
+        let name = json!({"type": ["string", "null"]});
+        let mut operation = body(&[("index", json!({"type": "integer"})), ("name", name)]);
+        super::schema::set(&mut operation, "description", json!("Of a batch: which operation was refused."));
+        members.insert("operation".to_owned(), operation);
+    }
     [
-        (
-            "Error",
-            body(&[(
-                "NeutronError",
-                body(&[
-                    (
-                        "type",
-                        json!({"type": "string", "description": "The sort of error, as a class of Neutron's."}),
-                    ),
-                    ("message", json!({"type": "string", "description": "What is wrong, for people."})),
-                    ("detail", json!({"type": "string"})),
-                ]),
-            )]),
-        ),
+        ("Error", body(&[("NeutronError", error)])),
         (
             "Unauthorized",
             body(&[(
@@ -74,6 +83,13 @@ pub(super) fn refusals() -> Value {
             let description = "How to say who asks.";
             let header = json!({"description": description, "required": true, "schema": {"type": "string"}});
             headers.insert("WWW-Authenticate".to_owned(), header);
+        }
+        if *status == 429
+            && let Some(Value::Object(headers)) = answer.get_mut("headers")
+        {
+            let schema = json!({"type": "string", "pattern": "^[1-9][0-9]*$"});
+            let header = json!({"description": "When to come again, s.", "required": true, "schema": schema});
+            headers.insert("Retry-After".to_owned(), header);
         }
         ((*name).to_owned(), answer)
     });

@@ -117,7 +117,7 @@ pub(super) fn index(context: &Context<'_>) -> Operations {
     let resource = body(&[("name", text()), ("collection", text()), ("links", links)]);
     let schema = body(&[("resources", json!({"type": "array", "items": resource}))]);
     let own = vec![(200, json_answer("The core resources.", schema))];
-    let answers = responses(context.auth, own, &[400, 401, 500]);
+    let answers = responses(context.auth, own, &[400, 401, 429, 500]);
     operation("list_resources", "List the core resources", json!([]), answers)
 }
 
@@ -125,7 +125,7 @@ pub(super) fn index(context: &Context<'_>) -> Operations {
 pub(super) fn extensions(context: &Context<'_>) -> Operations {
     let schema = body(&[("extensions", json!({"type": "array", "items": extension_schema()}))]);
     let own = vec![(200, json_answer("The extensions of the plugins that are loaded.", schema))];
-    let answers = responses(context.auth, own, &[400, 401, 500]);
+    let answers = responses(context.auth, own, &[400, 401, 429, 500]);
     operation("list_extensions", "List the extensions of the API", json!([]), answers)
 }
 
@@ -138,7 +138,7 @@ pub(super) fn extension(context: &Context<'_>) -> Operations {
         (200, json_answer("The extension.", body(&[("extension", extension_schema())]))),
         (404, json_answer("There is none of that alias.", json!({"anyOf": [unknown, error]}))),
     ];
-    let answers = responses(context.auth, own, &[400, 401, 500]);
+    let answers = responses(context.auth, own, &[400, 401, 429, 500]);
     operation("show_extension", "Show an extension of the API", json!([]), answers)
 }
 

@@ -1,6 +1,7 @@
 //! Operations on what the host keeps besides rows: tags and quotas.
 
 use super::answers::{body, empty_answer, json_answer, responses};
+use super::beyond::{done, terms};
 use super::{Context, Operations};
 use crate::routes::Place;
 use crate::tables::Resource;
@@ -11,9 +12,11 @@ use serde_json::{Map, Value, json};
 pub(super) const TAG: &str = "quotas";
 
 /// What reading can be refused with.
-const READ: [u16; 6] = [400, 401, 403, 404, 500, 503];
-/// What a change can.
-const WRITE: [u16; 8] = [400, 401, 403, 404, 409, 413, 500, 503];
+const READ: [u16; 7] = [400, 401, 403, 404, 429, 500, 503];
+/// What a change of tags can.
+const WRITE: [u16; 10] = [400, 401, 403, 404, 409, 413, 422, 429, 500, 503];
+/// What a change of limits can, which are no rows.
+const LIMIT: [u16; 9] = [400, 401, 403, 404, 409, 413, 429, 500, 503];
 
 /// One operation.
 struct Parts<'a> {
@@ -27,13 +30,23 @@ struct Parts<'a> {
 
 fn operation(context: &Context<'_>, parts: Parts<'_>) -> Value {
     let Parts { id, group, summary, policy, body, own } = parts;
-    let refusals: &[u16] = if id.starts_with("show") || id.starts_with("list") { &READ } else { &WRITE };
+    let reads = id.starts_with("show") || id.starts_with("list");
+    let in_units = !reads && group != TAG;
+    let refusals: &[u16] = match (reads, in_units) {
+        (true, _) => &READ,
+        (_, true) => &WRITE,
+        (_, false) => &LIMIT,
+    };
+    let own = if in_units { (own.0, done(own.1)) } else { own };
     let mut operation = json!({
         "operationId": id,
         "tags": [group],
         "summary": summary,
         "x-hadron-policy": policy,
     });
+    if in_units {
+        super::schema::set(&mut operation, "parameters", json!(terms()));
+    }
     if let Some(schema) = body {
         let body = json!({"required": true, "content": {"application/json": {"schema": schema}}});
         super::schema::set(&mut operation, "requestBody", body);

@@ -6,6 +6,7 @@
 //! attributes and rules, and nothing of what is in them.
 
 mod answers;
+mod beyond;
 mod documents;
 mod kept;
 mod operations;
@@ -122,6 +123,7 @@ fn tags(tables: &Tables) -> Vec<Value> {
     });
     let own = [
         json!({"name": kept::TAG, "description": "How much a project may have, and has."}),
+        json!({"name": beyond::TAG, "description": "Batches, and a stream of changes."}),
         json!({"name": documents::TAG, "description": "About the server itself."}),
     ];
     resources.chain(own).collect()
@@ -137,8 +139,8 @@ fn paths(context: &Context<'_>) -> Map<String, Value> {
             Meaning::Index => documents::index(context),
             Meaning::Extensions => documents::extensions(context),
             Meaning::Extension(_) => documents::extension(context),
-            // What it does is described at the operations it is made of.
-            Meaning::Batch | Meaning::Watch => Vec::new(),
+            Meaning::Batch => beyond::batch(context),
+            Meaning::Watch => beyond::watch(context),
             Meaning::Collection(place) => operations::collection(context, place),
             Meaning::Item(place, _) => operations::item(context, place),
             Meaning::Quotas => kept::quotas(context),

@@ -1,6 +1,7 @@
 //! Operations on resources: what each path of a resource can be asked.
 
 use super::answers::{body, empty_answer, json_answer, responses};
+use super::beyond::{done, if_none_match, looked, terms};
 use super::parameters;
 use super::rows;
 use super::{Context, Operations};
@@ -11,13 +12,13 @@ use hadron_manifest::{Action, Validator, Verb};
 use serde_json::{Map, Value, json};
 
 /// What reading can be refused with.
-const READ: [u16; 6] = [400, 401, 403, 404, 500, 503];
+const READ: [u16; 7] = [400, 401, 403, 404, 429, 500, 503];
 /// What a change without a body can.
-const DELETE: [u16; 8] = [400, 401, 403, 404, 409, 412, 500, 503];
+const DELETE: [u16; 10] = [400, 401, 403, 404, 409, 412, 422, 429, 500, 503];
 /// What a change with a body can.
-const WRITE: [u16; 9] = [400, 401, 403, 404, 409, 412, 413, 500, 503];
+const WRITE: [u16; 11] = [400, 401, 403, 404, 409, 412, 413, 422, 429, 500, 503];
 /// What a create can: there is no revision yet.
-const CREATE: [u16; 8] = [400, 401, 403, 404, 409, 413, 500, 503];
+const CREATE: [u16; 10] = [400, 401, 403, 404, 409, 413, 422, 429, 500, 503];
 
 /// What varies from operation to operation.
 struct Parts {
@@ -63,11 +64,11 @@ pub(super) fn collection(context: &Context<'_>, place: &Place) -> Operations {
             id: format!("list_{}", resource.name),
             summary: format!("List {}", spaced(&resource.name)),
             policy: format!("get_{}", resource.member),
-            parameters: parameters::of_list(resource),
+            parameters: [parameters::of_list(resource), vec![if_none_match()]].concat(),
             body: None,
             responses: responses(
                 context.auth,
-                vec![(200, json_answer("The rows that the caller may see.", listed(resource, &class)))],
+                looked(json_answer("The rows that the caller may see.", listed(resource, &class))),
                 &READ,
             ),
         },
@@ -78,9 +79,13 @@ pub(super) fn collection(context: &Context<'_>, place: &Place) -> Operations {
             id: format!("create_{word}"),
             summary: format!("Create one {}, or several: all of them or none", spaced(&resource.member)),
             policy: format!("create_{}", resource.member),
-            parameters: Vec::new(),
+            parameters: terms(),
             body: Some(Body { schema: to_create(resource, &class), required: true }),
-            responses: responses(context.auth, vec![(201, created(context, resource, &class))], &CREATE),
+            responses: responses(
+                context.auth,
+                vec![(201, done(created(context, resource, &class)))],
+                &CREATE,
+            ),
         },
     );
     vec![("get", list), ("post", create)]
@@ -105,9 +110,8 @@ pub(super) fn item(context: &Context<'_>, place: &Place) -> Operations {
         };
         operation(resource, parts)
     };
-    let one = |description: &str, schema: Value| {
-        vec![(200, json_answer(description, body(&[(&resource.member, schema)])))]
-    };
+    let one =
+        |description: &str, schema: Value| json_answer(description, body(&[(&resource.member, schema)]));
     let to_change = json!({
         "type": "object",
         "properties": {(&resource.member): refer(&format!("{class}Update"))},
@@ -118,27 +122,31 @@ pub(super) fn item(context: &Context<'_>, place: &Place) -> Operations {
             "get",
             named(
                 "show",
-                vec![parameters::fields(resource)],
+                vec![parameters::fields(resource), if_none_match()],
                 None,
-                responses(context.auth, one("The row.", refer(&class)), &READ),
+                responses(context.auth, looked(one("The row.", refer(&class))), &READ),
             ),
         ),
         (
             "put",
             named(
                 "update",
-                vec![parameters::if_match()],
+                conditional(),
                 Some(Body { schema: to_change, required: true }),
-                responses(context.auth, one("The row as it is now.", whole(resource, &class)), &WRITE),
+                responses(
+                    context.auth,
+                    vec![(200, done(one("The row as it is now.", whole(resource, &class))))],
+                    &WRITE,
+                ),
             ),
         ),
         (
             "delete",
             named(
                 "delete",
-                vec![parameters::if_match()],
+                conditional(),
                 None,
-                responses(context.auth, vec![(204, empty_answer("It is gone."))], &DELETE),
+                responses(context.auth, vec![(204, done(empty_answer("It is gone.")))], &DELETE),
             ),
         ),
     ]
@@ -155,6 +163,10 @@ pub(super) fn action(context: &Context<'_>, place: &Place, action: &Action) -> (
         Verb::Delete => ("delete", (204, empty_answer("It is done.")), DELETE.to_vec()),
     };
     let sent = matches!(action.verb, Verb::Create | Verb::Update);
+    let (parameters, (status, answer)) = match action.writes() {
+        true => (conditional(), (answer.0, done(answer.1))),
+        false => (vec![parameters::if_match()], answer),
+    };
     let parts = Parts {
         id: format!("{}_{}", action.name, context.words.word(resource)),
         summary: format!(
@@ -164,9 +176,9 @@ pub(super) fn action(context: &Context<'_>, place: &Place, action: &Action) -> (
             spaced(&action.name)
         ),
         policy: action_rule(context.tables, resource, &action.name, action.verb),
-        parameters: vec![parameters::if_match()],
+        parameters,
         body: sent.then(|| taken(action)),
-        responses: responses(context.auth, vec![answer], &refused),
+        responses: responses(context.auth, vec![(status, answer)], &refused),
     };
     (method, operation(resource, parts))
 }
@@ -183,6 +195,11 @@ fn taken(action: &Action) -> Body {
         }
     };
     Body { schema, required: true }
+}
+
+/// How a change is to be done, and of which state of the row.
+fn conditional() -> Vec<Value> {
+    [vec![parameters::if_match()], terms()].concat()
 }
 
 /// `{"gadgets": […], "gadgets_links": […]}`.

@@ -25,7 +25,7 @@ pub(super) fn fields(resource: &Resource) -> Value {
 pub(super) fn if_match() -> Value {
     json!({
         "name": "If-Match", "in": "header",
-        "description": "`revision_number=N`: only if that is the row's revision, else 412. Anything else is passed over.",
+        "description": "`revision_number=N`, or the `ETag` of a show: only if the row is still that one, else 412. Anything else is passed over.",
         "schema": {"anyOf": [{"type": "string", "pattern": "^revision_number=[0-9]{1,9}$"}, {"type": "string"}]},
     })
 }
