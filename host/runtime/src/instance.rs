@@ -50,6 +50,7 @@ impl Instance {
             memory,
             lines: 0,
             line_bytes: 0,
+            complaint: None,
         };
         let mut store = Store::new(&core.engine, state);
         store.limiter(|state| &mut state.memory);
@@ -57,6 +58,7 @@ impl Instance {
         meter.watch(&mut store);
         let counted = Up::new(&core.metrics.instances);
         let instance = plugin.pre.instantiate_async(&mut store).await?;
+        meter.pause();
         let exports = match &plugin.exports {
             ExportIndices::Service(indices) => Exports::Service(indices.load(&mut store, &instance)?),
             ExportIndices::Core(indices, manager) => {
@@ -80,8 +82,14 @@ impl Instance {
         let state = self.store.data_mut();
         state.lines = 0;
         state.line_bytes = 0;
+        state.complaint = None;
         state.meter.next_call();
         self.store.set_epoch_deadline(1);
+    }
+
+    /// After each call: its time is over.
+    pub(crate) fn rest(&self) {
+        self.store.data().meter.pause();
     }
 
     /// Lets the instance go on after the commit: with egress, without the store.
@@ -90,8 +98,14 @@ impl Instance {
         state.phase = phase;
         state.lines = 0;
         state.line_bytes = 0;
+        state.complaint = None;
         state.meter.restart(Spent::default(), limit, limit);
         self.store.set_epoch_deadline(1);
+    }
+
+    /// The last warning or error that it logged in this call.
+    pub(crate) fn complaint(&mut self) -> Option<String> {
+        self.store.data_mut().complaint.take()
     }
 
     /// The exports of a service or core plugin, and the store to call them in.

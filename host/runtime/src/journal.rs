@@ -4,6 +4,7 @@
 use crate::bindings::mechanism::exports::hadron::ml2::mechanism::{Outcome as HookOutcome, Report};
 use crate::bindings::types::{Change, Error, Operation};
 use crate::bindings::{exported, ml2};
+use crate::breaker::Duty;
 use crate::failpoint;
 use crate::instance::Instance;
 use crate::limits::Spent;
@@ -15,6 +16,7 @@ use hadron_bus::Spread;
 use hadron_store::{CollectionId, Entry, NewEntry, NewRow, Once, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tracing::Instrument;
@@ -28,7 +30,7 @@ pub(crate) const UNDO: &str = "undo";
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Postcommit<T> {
     /// The contract version of the records.
-    pub(crate) contract: String,
+    pub(crate) contract: Cow<'static, str>,
     /// The call's context for this row.
     pub(crate) item: T,
 }
@@ -42,8 +44,8 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    pub(crate) fn payload(&self) -> Value {
-        json!({"topic": self.topic, "method": self.method, "arguments": self.arguments})
+    pub(crate) fn payload(&self) -> Arc<str> {
+        json!({"topic": self.topic, "method": self.method, "arguments": self.arguments}).to_string().into()
     }
 }
 
@@ -131,7 +133,7 @@ pub(crate) async fn attempt(
 }
 
 fn message(core: &Core, entry: &Entry) -> Delivered {
-    let message: Message = match serde_json::from_value(entry.new.payload.clone()) {
+    let message: Message = match serde_json::from_str(&entry.new.payload) {
         Ok(message) => message,
         Err(error) => {
             return Delivered::Refused(Refusal::new(
@@ -181,18 +183,22 @@ async fn call(
         };
         instance.deliver(phase, limit);
         let outcome = deliver(&mut instance, group).await;
+        instance.rest();
         core.metrics.called(loaded.name(), instance.guest_time(), outcome.is_err());
-        let outcome = outcome?;
+        let mut outcome = outcome?;
+        if let Outcome::Later(reason) = &mut outcome {
+            *reason = instance.complaint();
+        }
         instances.entry(plugin.manifest.name.clone()).or_default().push(instance);
         wasmtime::Result::Ok(outcome)
     };
     let outcome = match tokio::time::timeout(limit, attempt).await {
         Ok(Ok(outcome)) => {
-            plugin.breaker().worked();
+            plugin.breaker().worked(Duty::Delivery);
             outcome
         }
         Ok(Err(error)) => {
-            plugin.breaker().failed(&core.settings);
+            plugin.breaker().failed(Duty::Delivery, &core.settings);
             return Delivered::Later(explain(&loaded, "delivery", error).to_string());
         }
         Err(_) => {
@@ -206,14 +212,18 @@ async fn call(
     failpoint::hit(failpoint::DURING_DELIVERY);
     match outcome {
         Outcome::Done(reports) => finish(core, plugin, group, reports).await,
-        Outcome::Later => Delivered::Later(format!("plugin '{}' will do it later", plugin.manifest.name)),
+        Outcome::Later(complaint) => {
+            let will = format!("plugin '{}' will do it later", plugin.manifest.name);
+            Delivered::Later(complaint.map_or(will.clone(), |words| format!("{will}: {words}")))
+        }
         Outcome::Refused(error) => Delivered::Refused(convert::refusal(error)),
     }
 }
 
 enum Outcome {
     Done(Completion),
-    Later,
+    /// And what it complained of, if it did.
+    Later(Option<String>),
     Refused(Error),
 }
 
@@ -230,7 +240,7 @@ impl From<HookOutcome> for Outcome {
             HookOutcome::Done(Report { status, bound, changes }) => {
                 Outcome::Done(Completion { status, bound, changes })
             }
-            HookOutcome::Later => Outcome::Later,
+            HookOutcome::Later => Outcome::Later(None),
             HookOutcome::Refused(error) => Outcome::Refused(error),
         }
     }
@@ -271,7 +281,7 @@ async fn deliver(instance: &mut Instance, group: &[Entry]) -> wasmtime::Result<O
                 exported::delivery::Outcome::Done(changes) => {
                     Outcome::Done(Completion { changes, ..Completion::default() })
                 }
-                exported::delivery::Outcome::Later => Outcome::Later,
+                exported::delivery::Outcome::Later => Outcome::Later(None),
                 exported::delivery::Outcome::Refused(error) => Outcome::Refused(error),
             })
         }
@@ -279,7 +289,7 @@ async fn deliver(instance: &mut Instance, group: &[Entry]) -> wasmtime::Result<O
 }
 
 fn items<T: for<'de> Deserialize<'de>>(group: &[Entry]) -> serde_json::Result<Vec<T>> {
-    group.iter().map(|entry| Ok(Postcommit::<T>::deserialize(&entry.new.payload)?.item)).collect()
+    group.iter().map(|entry| Ok(serde_json::from_str::<Postcommit<T>>(&entry.new.payload)?.item)).collect()
 }
 
 /// Marks the entries as done; a report is applied in one unit of work with it.
@@ -407,7 +417,7 @@ pub(crate) struct Undo {
 /// Deletes what a driver refused, through its plugin, in a unit that also
 /// completes the undo entry and forgets the refused ones.
 async fn undo(core: &Arc<Core>, entry: &Entry) -> Delivered {
-    let undo: Undo = match serde_json::from_value(entry.new.payload.clone()) {
+    let undo: Undo = match serde_json::from_str(&entry.new.payload) {
         Ok(undo) => undo,
         Err(error) => {
             return Delivered::Refused(Refusal::new(
@@ -473,7 +483,7 @@ mod tests {
             resource: resource.to_owned(),
             revision: 0,
             after: Vec::new(),
-            payload: Value::Null,
+            payload: "null".into(),
         };
         Entry {
             new,

@@ -98,18 +98,26 @@ impl Meter {
         self.0.lock().call
     }
 
+    /// Handing a record over enters the guest once for each text in it: the
+    /// clock runs on between these, and is stopped when the guest calls the
+    /// host and at the end of the call (`pause`).
     fn cross(&self, transition: CallHook) {
         match transition {
             CallHook::CallingWasm | CallHook::ReturningFromHost => self.resume(),
-            CallHook::ReturningFromWasm | CallHook::CallingHost => self.pause(),
+            CallHook::CallingHost => self.pause(),
+            CallHook::ReturningFromWasm => {}
         }
     }
 
     fn resume(&self) {
-        self.0.lock().since = Some(Instant::now());
+        let mut running = self.0.lock();
+        if running.since.is_none() {
+            running.since = Some(Instant::now());
+        }
     }
 
-    fn pause(&self) {
+    /// Stops the clock: the guest does not run until it is called again.
+    pub(crate) fn pause(&self) {
         let mut running = self.0.lock();
         if let Some(since) = running.since.take() {
             let ran = since.elapsed();

@@ -9,7 +9,7 @@ use crate::metrics::Outcome;
 use crate::unit::{Failure, Seed, Unit};
 use crate::{Caller, Core, Guard, Refusal, Status};
 use futures::future::BoxFuture;
-use hadron_store::{CollectionId, Entry, EntryState, NewEntry, Once};
+use hadron_store::{CollectionId, Entry, EntryState, FirstAttempts, NewEntry, Once};
 use hadron_telemetry::{carried, spent};
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
@@ -19,6 +19,10 @@ use tracing::Instrument;
 
 /// Runs of one unit before the client is told to try again itself.
 const MOST_RUNS: u32 = 20;
+/// Further runs of a unit that found a key taken. Most plugins look before they
+/// write, so the second run finds what the first one clashed with; as Neutron
+/// does for `DBDuplicateEntry`.
+const MOST_CLASHES: u32 = 3;
 /// A unit that takes longer than this, waiting included, is given up.
 const LONGEST_UNIT: Duration = Duration::from_secs(30);
 /// Longest wait for admission.
@@ -41,6 +45,8 @@ pub(crate) struct Committed {
     pub(crate) unit: String,
     /// Journal entries it wrote, claimed by this server.
     pub(crate) entries: Vec<NewEntry>,
+    /// Whether they may be attempted at once.
+    pub(crate) attempts: FirstAttempts,
     /// Its instances, for first attempts.
     pub(crate) instances: HashMap<String, Vec<Instance>>,
     /// The kept answer that tells of it.
@@ -88,17 +94,22 @@ async fn until_done<T: Send>(
     let span = tracing::error_span!("unit", unit = seed.id);
     let began = Instant::now();
     let ended = async {
-        let mut runs = 0;
+        let (mut runs, mut clashes) = (0, 0);
         loop {
             runs += 1;
             match once(core, &seed, ending, &work).await {
-                Err(Failure::Again(reason)) if runs < MOST_RUNS => {
+                Err(Undone { failure: Failure::Again(reason), .. }) if runs < MOST_RUNS => {
                     tracing::debug!(runs, reason, "the unit is run again");
                     core.metrics.rerun(&reason);
                     let most = 1u64 << runs.min(6);
                     tokio::time::sleep(Duration::from_millis(rand::random_range(0..=most))).await;
                 }
-                other => return other,
+                Err(Undone { clashed: true, failure }) if clashes < MOST_CLASHES => {
+                    clashes += 1;
+                    tracing::debug!(runs, %failure, "a key was taken: the unit is run again");
+                    core.metrics.rerun("a key was taken");
+                }
+                other => return other.map_err(|undone| undone.failure),
             }
         }
     }
@@ -114,6 +125,19 @@ async fn until_done<T: Send>(
     ended
 }
 
+/// A run that was rolled back.
+struct Undone {
+    failure: Failure,
+    /// A key that it wrote was taken, perhaps just before.
+    clashed: bool,
+}
+
+impl<F: Into<Failure>> From<F> for Undone {
+    fn from(failure: F) -> Undone {
+        Undone { failure: failure.into(), clashed: false }
+    }
+}
+
 fn busy() -> Failure {
     Failure::Refused(Refusal::new(
         Status::Unavailable,
@@ -127,7 +151,7 @@ async fn once<T: Send>(
     seed: &Seed,
     ending: Ending,
     work: &(impl Fn(Arc<Unit>) -> BoxFuture<'static, Result<T, Failure>> + Send),
-) -> Result<(T, Committed), Failure> {
+) -> Result<(T, Committed), Undone> {
     let transaction = core.store.begin(&seed.id).await?;
     let unit = Unit::new(core.clone(), seed.clone(), transaction);
     let result = match tokio::time::timeout(LONGEST_UNIT, work(unit.clone())).await {
@@ -141,15 +165,15 @@ async fn once<T: Send>(
     // The instances hold the unit and the unit holds them: taken apart here.
     let instances = unit.take_instances();
     let transaction = unit.transaction.lock().await.take();
-    let Some(transaction) = transaction else { return Err(busy()) };
+    let Some(transaction) = transaction else { return Err(busy().into()) };
     match result {
         Ok(value) => match ending {
             Ending::Commit => {
                 let entries = unit.take_outbox();
                 failpoint::hit(failpoint::BEFORE_COMMIT);
-                transaction.commit(entries.clone()).await?;
+                let attempts = transaction.commit(entries.clone()).await?;
                 failpoint::hit(failpoint::AFTER_COMMIT);
-                Ok((value, Committed { unit: seed.id.clone(), entries, instances, once: None }))
+                Ok((value, Committed { unit: seed.id.clone(), entries, attempts, instances, once: None }))
             }
             Ending::Rollback => {
                 transaction.rollback().await;
@@ -157,8 +181,9 @@ async fn once<T: Send>(
             }
         },
         Err(failure) => {
+            let clashed = transaction.clashed();
             transaction.rollback().await;
-            Err(failure)
+            Err(Undone { failure, clashed })
         }
     }
 }
@@ -232,26 +257,20 @@ async fn first_attempts(
     own: Vec<Own>,
     verdict: Arc<Mutex<Verdict>>,
 ) -> Option<Refusal> {
-    let Committed { unit, entries, mut instances, once } = committed;
-    let (messages, work): (Vec<NewEntry>, Vec<NewEntry>) =
+    let Committed { unit, entries, attempts, mut instances, once } = committed;
+    let mut held = core.hand.take(entries.iter().map(|entry| entry.id.clone()));
+    let all: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
+    let (messages, mut waiting): (Vec<NewEntry>, Vec<NewEntry>) =
         entries.into_iter().partition(|entry| entry.target == MESSAGES);
-    let journal = core.store.journal();
-    let mut held = core.hand.take(work.iter().chain(&messages).map(|entry| entry.id.clone()));
-    let mut waiting = work.clone();
+    let mut free = attempts == FirstAttempts::Now;
     // What is done makes room for what comes after it: a row's entries wait for
     // those of the rows it refers to.
     while !waiting.is_empty() {
-        let ids: Vec<String> = waiting.iter().map(|entry| entry.id.clone()).collect();
-        let ready: HashSet<String> = match journal.ready(&ids).await {
-            Ok(ready) => ready.into_iter().collect(),
-            Err(error) => {
-                tracing::warn!(%error, "the journal cannot be asked; what follows this request is done in the background");
-                break;
-            }
+        let now = if std::mem::take(&mut free) {
+            std::mem::take(&mut waiting)
+        } else {
+            take_ready(&core, &mut waiting).await
         };
-        let (now, later): (Vec<NewEntry>, Vec<NewEntry>) =
-            waiting.into_iter().partition(|entry| ready.contains(&entry.id));
-        waiting = later;
         let mut done = false;
         for group in journal::groups(now.into_iter().map(|new| claimed(new, &unit)).collect()) {
             match journal::attempt(&core, &request_id, &group, &mut instances).await {
@@ -262,10 +281,8 @@ async fn first_attempts(
                 }
                 Delivered::Refused(refusal) => {
                     if is_own(&own, &group) && undoing(&verdict) {
-                        let entries: Vec<String> =
-                            work.iter().chain(&messages).map(|entry| entry.id.clone()).collect();
                         drop(held);
-                        return Some(match undo(&core, &request_id, &own, entries, once).await {
+                        return Some(match undo(&core, &request_id, &own, all, once).await {
                             Ok(()) => refusal,
                             Err(failure) => failure.refusal(),
                         });
@@ -281,7 +298,7 @@ async fn first_attempts(
     let waiting: Vec<String> = waiting.into_iter().map(|entry| entry.id).collect();
     waiting.iter().for_each(|id| held.put_down(id));
     if !waiting.is_empty() {
-        if let Err(error) = journal.release(&waiting).await {
+        if let Err(error) = core.store.journal().release(&waiting).await {
             tracing::warn!(%error, "entries are delivered when their lease has ended");
         }
         core.wake.notify_one();
@@ -293,6 +310,21 @@ async fn first_attempts(
         }
     }
     None
+}
+
+/// Takes out those that nothing goes before.
+async fn take_ready(core: &Core, waiting: &mut Vec<NewEntry>) -> Vec<NewEntry> {
+    let ids: Vec<String> = waiting.iter().map(|entry| entry.id.clone()).collect();
+    match core.store.journal().ready(&ids).await {
+        Ok(ready) => {
+            let ready: HashSet<String> = ready.into_iter().collect();
+            waiting.extract_if(.., |entry| ready.contains(&entry.id)).collect()
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the journal cannot be asked; what follows this request is done in the background");
+            Vec::new()
+        }
+    }
 }
 
 /// Claims the verdict for undoing, unless the client was answered.
@@ -344,7 +376,7 @@ async fn undo(
     let undo = Undo { created: own.iter().map(created).collect(), entries, once };
     let caller = Caller { request_id: request_id.to_owned(), is_admin: true, ..Caller::default() };
     let posted = run(core, caller, move |unit| {
-        let payload = serde_json::to_value(&undo).unwrap_or_default();
+        let payload = serde_json::to_string(&undo).unwrap_or_default().into();
         let first = undo.created.first();
         let resource = first.and_then(|created| created.rows.first().cloned()).unwrap_or_default();
         let collection = first.map(|created| created.collection.clone()).unwrap_or_default();

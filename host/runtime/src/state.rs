@@ -19,6 +19,8 @@ pub(crate) struct HostState {
     pub(crate) lines: u32,
     /// Bytes it wrote in this call.
     pub(crate) line_bytes: usize,
+    /// The last warning or error among them, not longer than operators read.
+    pub(crate) complaint: Option<String>,
 }
 
 /// Grants go by phase: what a plugin may do depends on where its request is.

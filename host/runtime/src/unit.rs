@@ -5,6 +5,7 @@
 //! unit. So the whole tree can be run again, and is, when the database asks for
 //! it.
 
+use crate::breaker::Duty;
 use crate::component::Loaded;
 use crate::instance::Instance;
 use crate::limits::Spent;
@@ -17,7 +18,7 @@ use parking_lot::Mutex;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tracing::Instrument;
@@ -132,6 +133,8 @@ pub(crate) struct Unit {
     outbox: Mutex<Vec<NewEntry>>,
     /// What requests set of extenders' attributes: by row, by extender.
     requested: Mutex<HashMap<RowKey, Requested>>,
+    /// Rows that were asked to be deleted: their subscribers are told already.
+    going: Mutex<HashSet<RowKey>>,
     /// Rows written in this run, as they are now.
     written: Mutex<HashMap<RowKey, Row>>,
 }
@@ -169,6 +172,7 @@ impl Unit {
             idle: Mutex::default(),
             outbox: Mutex::default(),
             requested: Mutex::default(),
+            going: Mutex::default(),
             written: Mutex::default(),
         })
     }
@@ -214,6 +218,11 @@ impl Unit {
     /// Whether extenders' attributes of that row are still to be written.
     pub(crate) fn has_requested(&self, row: &RowKey) -> bool {
         self.requested.lock().contains_key(row)
+    }
+
+    /// Remembers that a row is being deleted; whether that is news.
+    pub(crate) fn goes(&self, collection: &CollectionId, id: &str) -> bool {
+        self.going.lock().insert((collection.clone(), id.to_owned()))
     }
 
     /// Remembers a row as it is now.
@@ -267,9 +276,9 @@ impl Unit {
         if let Err(Failure::Plugin { plugin: failed, .. }) = &result
             && *failed == plugin.manifest.name
         {
-            plugin.breaker().failed(&self.core.settings);
+            plugin.breaker().failed(Duty::Unit, &self.core.settings);
         } else {
-            plugin.breaker().worked();
+            plugin.breaker().worked(Duty::Unit);
         }
         result
     }
@@ -292,6 +301,7 @@ impl Unit {
         };
         instance.next_call();
         let result = work(&mut instance).await;
+        instance.rest();
         self.core.metrics.called(loaded.name(), instance.guest_time(), result.is_err());
         match result {
             Ok(value) => {

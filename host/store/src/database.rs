@@ -164,6 +164,33 @@ impl Database {
         }
     }
 
+    /// One statement by itself, on PostgreSQL, that need not be on stable storage
+    /// when this returns: a crash may lose it, whole.
+    pub(crate) async fn write_unsynced(&self, statement: Sql) -> Result<(), StoreError> {
+        let mut lease = self.readers.lease().await?;
+        let conn = &mut lease.conn;
+        let written = async {
+            conn.simple(sql::BEGIN_UNSYNCED).await?;
+            conn.execute(statement).await?;
+            conn.simple("COMMIT").await
+        }
+        .await;
+        match written.map_err(fault::of) {
+            Ok(()) => {
+                lease.give_back();
+                Ok(())
+            }
+            Err(fault) => {
+                // Closing the connection ends the transaction.
+                match fault {
+                    Fault::Lost(_) => lease.lost(),
+                    _ => drop(lease),
+                }
+                Err(fault.outside())
+            }
+        }
+    }
+
     /// As `write`, in one transaction; how many rows each changed.
     pub(crate) async fn write_all(&self, statements: Vec<Sql>) -> Result<Vec<u64>, StoreError> {
         let mut session = self.session().await?;

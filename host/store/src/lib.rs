@@ -40,7 +40,7 @@ pub use answers::{Answer, Earlier, Once};
 pub use changes::{Change, ChangeLog, Changes, Happened, News};
 pub use components::{Components, Installed};
 pub use error::{PoolError, StoreError};
-pub use journal::{Backlog, Entry, EntryFilter, EntryState, Journal, NewEntry};
+pub use journal::{Backlog, Entry, EntryFilter, EntryState, FirstAttempts, Journal, NewEntry};
 pub use metrics::Metrics;
 pub use query::{Direction, Predicate, Query, View};
 pub use quotas::{Numbers, Quotas};

@@ -4,13 +4,14 @@ use crate::changes::{Happened, Noted, Notes};
 use crate::connection::{Conn, Record};
 use crate::database::Session;
 use crate::fault::{self, Fault};
+use crate::journal::interdependent;
 use crate::metrics::Outcome;
 use crate::quotas::Counts;
 use crate::rows::{self, Parts};
 use crate::schema::{Constraint, Schema, Showing, Table};
 use crate::sql::{self, Bind, Dialect, Ident, Mark, Sql};
 use crate::store::Inner;
-use crate::{CollectionId, NewEntry, NewRow, Predicate, Query, Row, StoreError, View, time};
+use crate::{CollectionId, FirstAttempts, NewEntry, NewRow, Predicate, Query, Row, StoreError, View, time};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub struct Transaction {
     unit: String,
     seen: HashMap<(CollectionId, String), Seen>,
     doomed: bool,
+    clashed: bool,
     wrote: bool,
     pub(crate) counts: Counts,
     began: Instant,
@@ -61,6 +63,7 @@ impl Transaction {
             unit: unit.to_owned(),
             seen: HashMap::new(),
             doomed: false,
+            clashed: false,
             wrote: false,
             counts: Counts::default(),
             began: Instant::now(),
@@ -82,6 +85,13 @@ impl Transaction {
     /// The unit changed something: it leaves its id behind.
     pub(crate) fn touch(&mut self) {
         self.wrote = true;
+    }
+
+    /// Whether a key was taken that another unit, at the same time, may have
+    /// taken: run again, this one sees what the other wrote. On SQLite no two
+    /// units write at the same time.
+    pub fn clashed(&self) -> bool {
+        self.clashed && self.dialect() == Dialect::Postgres
     }
 
     /// After this nothing but `rollback` is possible.
@@ -118,7 +128,10 @@ impl Transaction {
     /// Names a failure in the words of the manifest.
     async fn failed(&mut self, fault: Fault, doing: Doing<'_>) -> StoreError {
         let error = match (fault, doing) {
-            (Fault::Unique(name), _) => StoreError::Duplicate(self.key(&name)),
+            (Fault::Unique(name), _) => {
+                self.clashed = true;
+                StoreError::Duplicate(self.key(&name))
+            }
             (Fault::Reference(Some(name), table), doing) => {
                 let deleting = matches!(doing, Doing::Deleting(..));
                 match (self.schema.constraint(&name), deleting) {
@@ -677,75 +690,102 @@ impl Transaction {
     /// returns `Ok` the unit is on stable storage. `Retry` only when it
     /// certainly was not committed (after a lost connection it looks the
     /// unit's id up).
-    pub async fn commit(self, entries: Vec<NewEntry>) -> Result<(), StoreError> {
+    pub async fn commit(self, entries: Vec<NewEntry>) -> Result<FirstAttempts, StoreError> {
         let (metrics, began) = (self.store.database.connector.metrics.clone(), self.began);
         let ended = self.end(entries).await;
         metrics.ended(began, if ended.is_ok() { Outcome::committed } else { Outcome::rolled_back });
         ended
     }
 
-    async fn end(mut self, entries: Vec<NewEntry>) -> Result<(), StoreError> {
+    async fn end(mut self, entries: Vec<NewEntry>) -> Result<FirstAttempts, StoreError> {
         if self.doomed {
             self.session.rollback().await;
             return Err(StoreError::Doomed);
         }
         let changes = self.changes.take();
-        let told = (!changes.is_empty()).then(|| self.store.clone());
-        self.write_down(entries, changes).await?;
-        if let Some(store) = told {
+        let news = !changes.is_empty();
+        let ahead = match self.finish(&entries, changes).await {
+            Ok(ahead) => ahead,
+            Err(Finish::Committed) => {
+                self.session.rollback().await;
+                return Ok(FirstAttempts::Ask);
+            }
+            Err(Finish::Failed(error)) => {
+                self.session.rollback().await;
+                return Err(error);
+            }
+        };
+        // Before the COMMIT: what is done now may be removed, and forgotten,
+        // while it waits for the disk.
+        let free =
+            ahead.len() < sql::LOOKED_AT && self.store.desk.are_done(&ahead) && !interdependent(&entries);
+        let attempts = if free { FirstAttempts::Now } else { FirstAttempts::Ask };
+        let (store, unit, may_be_lost) = (self.store, self.unit, self.wrote || !entries.is_empty());
+        match (self.session.commit().await, store.database.dialect()) {
+            (Ok(()), _) => {}
+            // Nothing to lose, nothing to look up.
+            (Err(_), Dialect::Postgres) if !may_be_lost => {}
+            (Err(StoreError::Unavailable(why)), Dialect::Postgres) => {
+                store.was_committed(&unit, &why).await?;
+                return Ok(FirstAttempts::Ask);
+            }
+            (Err(error), _) => return Err(error),
+        }
+        if news {
             store.following.tell();
         }
-        Ok(())
+        Ok(attempts)
     }
 
-    async fn write_down(mut self, entries: Vec<NewEntry>, changes: Vec<Noted>) -> Result<(), StoreError> {
+    /// Writes what ends a unit; entries of other units that may go before its
+    /// own. What they are about was decided before this statement: whoever
+    /// changed one of these rows earlier has committed, since the unit waited
+    /// for it.
+    async fn finish(&mut self, entries: &[NewEntry], changes: Vec<Noted>) -> Result<Vec<String>, Finish> {
         let owner = self.store.owner.clone();
         let lease = time::millis(self.store.lease);
+        let mut ahead = Vec::new();
         match self.dialect() {
             Dialect::Sqlite => {
                 let now = time::now_ms();
                 let settled: Vec<Sql> = self.counts.all().iter().map(sql::settle).collect();
-                let entries = sql::insert_entries(&self.unit, &owner, now, lease, &entries);
-                let changes = sql::insert_changes(now, changes);
-                for statement in settled.into_iter().chain(changes).chain(entries) {
-                    if let Err(error) = self.execute(statement).await {
-                        self.session.rollback().await;
-                        return Err(error);
+                for statement in settled
+                    .into_iter()
+                    .chain(sql::insert_changes(now, changes))
+                    .chain(sql::insert_afters(entries))
+                {
+                    self.execute(statement).await?;
+                }
+                for statement in sql::insert_entries(&self.unit, &owner, now, lease, entries) {
+                    self.touch();
+                    for record in self.fetch(statement).await? {
+                        let ids = record.optional_text(0)?.unwrap_or_default();
+                        ahead.extend(ids.split_whitespace().map(str::to_owned));
                     }
                 }
-                self.session.commit().await
             }
             Dialect::Postgres => {
                 if !self.wrote && entries.is_empty() {
-                    // Nothing to lose, nothing to look up.
-                    self.session.commit().await.ok();
-                    return Ok(());
+                    return Ok(ahead);
                 }
-                if let Err(error) = self.keep_limits().await {
-                    self.session.rollback().await;
-                    return Err(error);
-                }
+                self.keep_limits().await?;
                 let counts = self.counts.all();
-                let statement = sql::finish_unit(&self.unit, &owner, lease, &entries, &counts, &changes);
-                match self.conn()?.execute(statement).await.map_err(fault::of) {
-                    Ok(_) => {}
+                let statement = sql::finish_unit(&self.unit, &owner, lease, entries, &counts, &changes);
+                match self.conn()?.fetch(statement).await.map_err(fault::of) {
+                    Ok(records) => {
+                        for record in records {
+                            ahead.push(record.text(0)?);
+                        }
+                    }
                     Err(Fault::Unique(name)) if [sql::UNIT_KEY, sql::USAGE_KEY].contains(&name.as_str()) => {
                         // An earlier run of this unit was committed after all.
-                        self.session.rollback().await;
-                        return Ok(());
+                        return Err(Finish::Committed);
                     }
-                    Err(fault) => {
-                        let error = self.failed(fault, Doing::Reading).await;
-                        self.session.rollback().await;
-                        return Err(error);
-                    }
-                }
-                match self.session.commit().await {
-                    Err(StoreError::Unavailable(why)) => self.store.was_committed(&self.unit, &why).await,
-                    other => other,
+                    Err(fault) => return Err(self.failed(fault, Doing::Reading).await.into()),
                 }
             }
         }
+        Ok(ahead)
     }
 
     /// Undoes everything.
@@ -758,6 +798,18 @@ impl Transaction {
 
 /// What `StoreError::Retry` says of a row that changed after the unit read it.
 pub const STALE: &str = "a row was changed by somebody else";
+/// Why a unit was not ended.
+enum Finish {
+    /// An earlier run of it was committed after all.
+    Committed,
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Finish {
+    fn from(error: StoreError) -> Finish {
+        Finish::Failed(error)
+    }
+}
 
 fn stale() -> StoreError {
     StoreError::Retry(STALE.to_owned())

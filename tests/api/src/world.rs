@@ -23,8 +23,13 @@ pub async fn sqlite() -> Result<Server> {
 
 /// The server on PostgreSQL; none where that is not installed.
 pub async fn postgres() -> Result<Option<Server>> {
+    postgres_with("").await
+}
+
+/// As `postgres`, with more configuration.
+pub async fn postgres_with(toml: &str) -> Result<Option<Server>> {
     let Some(postgres) = hadron_test_support::shared() else { return Ok(None) };
-    builder().database(&postgres.fresh_database().await).start().await.map(Some)
+    builder().config(toml).database(&postgres.fresh_database().await).start().await.map(Some)
 }
 
 /// A member of an answer's resource: `/port/id`.

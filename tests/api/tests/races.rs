@@ -2,7 +2,7 @@
 //! is no 500, and what is left fits together. (SQLite has one writer at a time
 //! and would hide all of this.)
 
-use hadron_api_tests::world::{create, list, network, postgres, subnet, text};
+use hadron_api_tests::world::{create, list, network, postgres, postgres_with, subnet, text};
 use hadron_sdk_testing::{Answer, Client, Result, Server};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,6 +86,25 @@ async fn one_mac_address_goes_to_one_port_of_a_network() -> Result {
             race(&server, |_, client| post(client, "port", json!({"network_id": net, "mac_address": mac})))
                 .await?;
         assert_eq!((count(&answers, 201), count(&answers, 409)), (1, WRITERS - 1), "{answers:?}");
+    }
+    Ok(())
+}
+
+/// Of 65,536 addresses, so that two writers choose the same one several times.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mac_address_that_nobody_asked_for_is_drawn_again_when_it_is_taken() -> Result {
+    let Some(server) = postgres_with("[plugin.ml2.config]\nbase_mac = \"fa:16:3e:4f:00:00\"\n").await? else {
+        return Ok(());
+    };
+    let net = network(&server.client(), "a").await?;
+    let bulk = json!({"ports": vec![json!({"network_id": net}); 10]});
+    for _ in 0..2 * ROUNDS {
+        let answers = race(&server, |_, client| {
+            let bulk = bulk.clone();
+            async move { client.post("/v2.0/ports", &bulk).await }
+        })
+        .await?;
+        assert_eq!(count(&answers, 201), WRITERS, "{answers:?}");
     }
     Ok(())
 }

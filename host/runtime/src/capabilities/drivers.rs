@@ -24,9 +24,17 @@ fn internal(kind: &str, message: String) -> Error {
 
 /// Takes a driver's answer to the core plugin; a driver that failed is an
 /// error that names it.
-fn answer<T>(result: Result<Result<T, Error>, Failure>) -> Answer<T> {
+///
+/// A driver's own error goes to the client as it is: Neutron unwraps its
+/// `MechanismDriverError` the same way. Which driver it was is in the log.
+fn answer<T>(driver: &str, hook: &str, result: Result<Result<T, Error>, Failure>) -> Answer<T> {
     match result {
-        Ok(answer) => Ok(answer),
+        Ok(Ok(answer)) => Ok(Ok(answer)),
+        Ok(Err(error)) => {
+            let refusal = convert::refusal(error.clone());
+            tracing::warn!(driver, hook, %refusal, "a driver refused");
+            Ok(Err(error))
+        }
         Err(failed @ Failure::Plugin { .. }) => Ok(Err(internal("MechanismDriverError", failed.to_string()))),
         Err(failure) => Err(Abort(failure).into()),
     }
@@ -37,6 +45,8 @@ macro_rules! mechanism {
     ($state:ident, $driver:ident, $hook:literal, |$exports:ident, $store:ident, $ctx:ident| $call:expr) => {{
         match $state.mechanism(&$driver) {
             Ok((unit, plugin, $ctx)) => answer(
+                &plugin.manifest.name,
+                $hook,
                 unit.call(&plugin, $hook, move |instance| {
                     Box::pin(async move {
                         let ($exports, $store) = instance.mechanism()?;
@@ -56,6 +66,8 @@ macro_rules! segment_type {
     ($state:ident, $network_type:expr, $hook:literal, |$exports:ident, $store:ident, $ctx:ident| $call:expr) => {{
         match $state.type_driver($network_type) {
             Ok((unit, plugin, $ctx)) => answer(
+                &plugin.manifest.name,
+                $hook,
                 unit.call(&plugin, $hook, move |instance| {
                     Box::pin(async move {
                         let ($exports, $store) = instance.segment_type()?;
@@ -113,8 +125,7 @@ impl HostState {
         let owner = CollectionId { plugin: self.plugin.name().into(), name: collection.into() };
         let mut after = after.into_iter();
         for (id, item) in items {
-            let payload =
-                serde_json::to_value(Postcommit { contract: hadron_manifest::CONTRACT.to_owned(), item })?;
+            let payload = Postcommit { contract: hadron_manifest::CONTRACT.into(), item };
             unit.post(NewEntry {
                 id: unit.uuid(),
                 target: driver.to_owned(),
@@ -128,7 +139,7 @@ impl HostState {
                 },
                 resource: id,
                 after: after.next().unwrap_or_default().into_iter().map(|row| row.id).collect(),
-                payload,
+                payload: serde_json::to_string(&payload)?.into(),
             });
         }
         Ok(())

@@ -45,7 +45,7 @@ impl work::Host for HostState {
         payload: String,
     ) -> wasmtime::Result<()> {
         let plugin = self.plugin.name().to_owned();
-        let payload = json(&payload);
+        let payload = json(&payload).to_string().into();
         self.post(|unit| {
             let collection =
                 CollectionId { plugin: plugin.as_str().into(), name: about.collection.as_str().into() };

@@ -9,6 +9,9 @@ const MOST_LINES: u32 = 1_000;
 /// Bytes of all lines of one call.
 const MOST_BYTES: usize = 256 * 1024;
 
+/// Characters of a complaint that are kept with a journal entry.
+const LONGEST_COMPLAINT: usize = 500;
+
 impl log::Host for HostState {
     async fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
         self.lines = self.lines.saturating_add(1);
@@ -18,6 +21,9 @@ impl log::Host for HostState {
                 tracing::warn!("the plugin writes too many lines: the rest of this call is dropped");
             }
             return Ok(());
+        }
+        if matches!(level, log::Level::Warn | log::Level::Error) {
+            self.complaint = Some(message.chars().take(LONGEST_COMPLAINT).collect());
         }
         // Whose line it is stands in the spans around it.
         match level {

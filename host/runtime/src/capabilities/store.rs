@@ -162,8 +162,16 @@ impl Host for HostState {
     }
 
     async fn delete(&mut self, collection: String, ids: Vec<String>) -> Answer<()> {
+        let Some(unit) = self.unit().cloned() else { return Ok(Err(Refused::Unavailable)) };
         let collection = self.own(&collection);
-        self.rows(move |t| Box::pin(async move { t.delete(&collection, &ids).await })).await
+        // A veto is the request's: it goes past the owner.
+        let told = operations::deleting(&unit, &collection, &ids).await.map_err(Abort)?;
+        let target = collection.clone();
+        let deleted = self.rows(move |t| Box::pin(async move { t.delete(&target, &ids).await })).await?;
+        if deleted.is_ok() {
+            operations::deleted(&unit, &collection, &told).await.map_err(Abort)?;
+        }
+        Ok(deleted)
     }
 
     async fn lock(&mut self, collection: String, id: String) -> Answer<()> {

@@ -149,7 +149,7 @@ impl EntryView {
             due_at: entry.due_at,
             unit: entry.unit,
             after: new.after,
-            payload: whole.then_some(new.payload),
+            payload: whole.then(|| serde_json::from_str(&new.payload).unwrap_or_default()),
         }
     }
 }

@@ -50,6 +50,15 @@ impl Desk {
         Desk { sender, unwritten }
     }
 
+    /// Whether these entries are done, written or not.
+    pub(crate) fn are_done(&self, ids: &[String]) -> bool {
+        if ids.is_empty() {
+            return true;
+        }
+        let unwritten = self.unwritten.lock();
+        ids.iter().all(|id| unwritten.contains(id))
+    }
+
     fn unwritten(&self) -> Vec<String> {
         self.unwritten.lock().iter().cloned().collect()
     }
@@ -119,7 +128,7 @@ async fn write_completions(
 
 async fn complete(database: &Database, ids: Vec<String>) -> Result<(), StoreError> {
     match database.dialect() {
-        Dialect::Postgres => database.write(sql::complete(ids)).await.map(drop),
+        Dialect::Postgres => database.write_unsynced(sql::complete(ids)).await,
         Dialect::Sqlite => {
             let mut session = database.session().await?;
             match complete_in_steps(session.conn()?, ids).await {
@@ -337,7 +346,6 @@ fn state(number: i64) -> EntryState {
 }
 
 fn entry(record: &Record) -> Result<Entry, StoreError> {
-    let payload = record.text(7)?;
     Ok(Entry {
         new: NewEntry {
             id: record.text(0)?,
@@ -348,8 +356,7 @@ fn entry(record: &Record) -> Result<Entry, StoreError> {
             resource: record.text(5)?,
             revision: record.integer(6)?,
             after: Vec::new(),
-            payload: serde_json::from_str(&payload)
-                .map_err(|error| StoreError::Database(format!("a journal entry cannot be read: {error}")))?,
+            payload: record.text(7)?.into(),
         },
         unit: record.text(8)?,
         state: state(record.integer(9)?),

@@ -4,7 +4,8 @@
 //! this server with a lease, so that a crash at any instant loses none and
 //! sends none for a transaction that was rolled back.
 
-use serde_json::Value;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// An entry to be written with a unit.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,8 +29,19 @@ pub struct NewEntry {
     /// them (deletions aside) go first, and this one goes before a deletion of
     /// any of them.
     pub after: Vec<String>,
-    /// The call as it was made.
-    pub payload: Value,
+    /// The call as it was made: JSON.
+    pub payload: Arc<str>,
+}
+
+/// What a commit knows about the order of its unit's journal entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FirstAttempts {
+    /// Nothing goes before any of them: they may be attempted in the order in
+    /// which they were given.
+    Now,
+    /// `Journal::ready` tells which may be attempted.
+    #[default]
+    Ask,
 }
 
 /// An entry as it is kept.
@@ -84,6 +96,17 @@ pub struct EntryFilter {
     pub resource: Option<String>,
     /// Most entries; 0 for all.
     pub limit: u32,
+}
+
+/// Whether the order of a unit's entries depends on each other: two are about
+/// one row, or one comes after the row of another.
+pub(crate) fn interdependent(entries: &[NewEntry]) -> bool {
+    let rows: HashSet<(&str, &str)> =
+        entries.iter().map(|e| (e.target.as_str(), e.resource.as_str())).collect();
+    rows.len() < entries.len()
+        || entries.iter().any(|e| {
+            e.after.iter().any(|row| *row != e.resource && rows.contains(&(e.target.as_str(), row.as_str())))
+        })
 }
 
 mod desk;

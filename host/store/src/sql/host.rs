@@ -171,6 +171,9 @@ pub(crate) const MIGRATION_PATIENCE: &str = "SET LOCAL lock_timeout = '10s'";
 /// about the order of the same entries by different snapshots.
 pub(crate) const CLAIM_LOCK: &str = "SELECT pg_advisory_xact_lock(4851923017265)";
 
+/// Begins a transaction whose COMMIT does not wait for the disk; PostgreSQL only.
+pub(crate) const BEGIN_UNSYNCED: &str = "BEGIN; SET LOCAL synchronous_commit = off";
+
 pub(crate) fn ping(dialect: Dialect) -> Sql {
     Sql::fixed(dialect, "SELECT 1", Vec::new())
 }

@@ -3,13 +3,11 @@
 use super::changes::write_changes;
 use super::host::insert_unit;
 use super::quotas::{Count, note};
-use super::rows::insert;
-use super::{Bind, Dialect, Ident, Sql};
+use super::{Bind, Dialect, Sql};
 use crate::changes::Noted;
 use crate::journal::{EntryFilter, NewEntry};
 
 /// States as they are kept.
-pub(crate) const PENDING: i64 = 0;
 pub(crate) const FAILING: i64 = 1;
 pub(crate) const REFUSED: i64 = 2;
 
@@ -20,9 +18,32 @@ const COLUMNS: [&str; 9] =
 const READ: &str = "e.id, e.target, e.kind, e.operation, e.collection, e.resource, e.revision, e.payload, e.unit, \
                     e.state, e.attempts, e.error, e.created, e.due";
 
+/// Entries of other units that are looked at, at most, to find out whether
+/// anything goes before a unit's own: more are a backlog.
+pub(crate) const LOOKED_AT: usize = 16;
+
+/// What a unit's entries are about and come after: target, row. An entry of
+/// another unit about one of these may go before one of them.
+fn about(entries: &[NewEntry]) -> (Vec<String>, Vec<String>) {
+    let mut keys: Vec<(&str, &str)> = entries
+        .iter()
+        .flat_map(|e| e.after.iter().chain([&e.resource]).map(|row| (e.target.as_str(), row.as_str())))
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.into_iter().map(|(target, row)| (target.to_owned(), row.to_owned())).unzip()
+}
+
+/// What a unit deletes: target, row. What refers to the row may go before.
+fn deleted(entries: &[NewEntry]) -> (Vec<String>, Vec<String>) {
+    let deletions = entries.iter().filter(|e| e.operation == "delete");
+    deletions.map(|e| (e.target.clone(), e.resource.clone())).unzip()
+}
+
 /// The end of a unit on PostgreSQL, in one statement whose text hardly varies:
 /// its id, what it counted, its changes, its entries, already claimed, and what
-/// they come after.
+/// they come after. Answers entries of other units, [`LOOKED_AT`] at most, that
+/// may go before.
 pub(crate) fn finish_unit(
     unit: &str,
     owner: &str,
@@ -46,7 +67,7 @@ pub(crate) fn finish_unit(
         write_changes(&mut sql, changes);
     }
     if entries.is_empty() {
-        sql.push(" SELECT 1");
+        sql.push(" SELECT '' WHERE false");
         return sql;
     }
     sql.push(", j AS (INSERT INTO hadron_journal (");
@@ -56,24 +77,38 @@ pub(crate) fn finish_unit(
     sql.push(", state, attempts, owner, until, due, created) SELECT n.*, ").bind(unit.into());
     sql.push(", 0, 0, ").bind(owner.into()).push(", ").now().push(" + ").bind(lease_ms.into());
     sql.push(", ").now().push(", ").now().push(" FROM unnest(");
-    let texts = |of: fn(&NewEntry) -> String| Bind::Texts(entries.iter().map(of).collect());
+    let texts = |of: fn(&NewEntry) -> &str| Bind::Texts(entries.iter().map(|e| of(e).to_owned()).collect());
     let arrays = vec![
-        texts(|e| e.id.clone()),
-        texts(|e| e.target.clone()),
-        texts(|e| e.kind.clone()),
-        texts(|e| e.operation.clone()),
-        texts(|e| e.collection.clone()),
-        texts(|e| e.resource.clone()),
+        texts(|e| &e.id),
+        texts(|e| &e.target),
+        texts(|e| &e.kind),
+        texts(|e| &e.operation),
+        texts(|e| &e.collection),
+        texts(|e| &e.resource),
         Bind::Integers(entries.iter().map(|e| e.revision).collect()),
-        texts(|e| e.payload.to_string()),
+        texts(|e| &e.payload),
     ];
     sql.list(arrays, |sql, array| {
         sql.bind(array);
     });
-    sql.push(") AS n) INSERT INTO hadron_journal_after (entry, resource) SELECT * FROM unnest(");
-    let (owners, resources) = after(entries).into_iter().unzip();
-    sql.bind(Bind::Texts(owners)).push(", ").bind(Bind::Texts(resources)).push(")");
+    sql.push(") AS n), a AS (INSERT INTO hadron_journal_after (entry, resource) SELECT * FROM ");
+    pairs(&mut sql, after(entries).into_iter().unzip());
+    // The statement does not see what it writes itself.
+    sql.push(") SELECT f.id FROM ");
+    pairs(&mut sql, about(entries));
+    sql.push(" AS k (target, resource) CROSS JOIN LATERAL (SELECT e.id FROM hadron_journal AS e");
+    sql.push(" WHERE e.target = k.target AND e.resource = k.resource LIMIT ").number(LOOKED_AT as i64);
+    sql.push(") AS f UNION ALL SELECT f.id FROM ");
+    pairs(&mut sql, deleted(entries));
+    sql.push(" AS k (target, resource) CROSS JOIN LATERAL (SELECT e.id FROM hadron_journal_after AS r");
+    sql.push(" JOIN hadron_journal AS e ON e.id = r.entry WHERE r.resource = k.resource");
+    sql.push(" AND e.target = k.target LIMIT ").number(LOOKED_AT as i64).push(") AS f LIMIT ");
+    sql.number(LOOKED_AT as i64);
     sql
+}
+
+fn pairs(sql: &mut Sql, (one, other): (Vec<String>, Vec<String>)) {
+    sql.push("unnest(").bind(Bind::Texts(one)).push(", ").bind(Bind::Texts(other)).push(")");
 }
 
 fn after(entries: &[NewEntry]) -> Vec<(String, String)> {
@@ -87,7 +122,27 @@ fn after(entries: &[NewEntry]) -> Vec<(String, String)> {
     pairs
 }
 
-/// The same on SQLite, where a unit needs no id: nobody else can lose it.
+/// What entries come after, on SQLite; before the entries themselves. One text
+/// whatever their number, so that it is kept prepared.
+pub(crate) fn insert_afters(entries: &[NewEntry]) -> Option<Sql> {
+    let pairs = after(entries);
+    if pairs.is_empty() {
+        return None;
+    }
+    let mut sql = Sql::new(Dialect::Sqlite);
+    sql.push("INSERT INTO hadron_journal_after (entry, resource)");
+    sql.push(" SELECT value ->> 0, value ->> 1 FROM json_each(");
+    sql.bind(Bind::Text(Some(serde_json::json!(pairs).to_string()))).push(")");
+    Some(sql)
+}
+
+/// Rows of one statement that inserts entries: fewer than that, and the text is
+/// kept prepared.
+const ENTRIES_TOGETHER: usize = 16;
+
+/// Entries, on SQLite, where a unit needs no id: nobody else can lose it. For
+/// each, entries of other units that may go before, [`LOOKED_AT`] at most, with
+/// blanks between.
 pub(crate) fn insert_entries(
     unit: &str,
     owner: &str,
@@ -95,41 +150,37 @@ pub(crate) fn insert_entries(
     lease_ms: i64,
     entries: &[NewEntry],
 ) -> Vec<Sql> {
-    let columns: Vec<Ident> = COLUMNS
-        .into_iter()
-        .chain(["state", "attempts", "owner", "until", "due", "created"])
-        .map(Ident::host)
-        .collect();
-    let rows = entries
-        .iter()
-        .map(|e| {
-            vec![
-                e.id.as_str().into(),
-                e.target.as_str().into(),
-                e.kind.as_str().into(),
-                e.operation.as_str().into(),
-                e.collection.as_str().into(),
-                e.resource.as_str().into(),
-                e.revision.into(),
-                Bind::Text(Some(e.payload.to_string())),
-                unit.into(),
-                PENDING.into(),
-                0.into(),
-                owner.into(),
-                (now_ms + lease_ms).into(),
-                now_ms.into(),
-                now_ms.into(),
-            ]
+    entries
+        .chunks(ENTRIES_TOGETHER)
+        .map(|entries| {
+            let mut sql = Sql::new(Dialect::Sqlite);
+            sql.binds.extend([unit.into(), owner.into(), now_ms.into(), (now_ms + lease_ms).into()]);
+            sql.push("INSERT INTO hadron_journal (");
+            sql.list(COLUMNS, |sql, column| {
+                sql.push(column);
+            });
+            sql.push(", state, attempts, owner, until, due, created) VALUES ");
+            sql.list(entries, |sql, e| {
+                sql.push("(").bind(e.id.as_str().into());
+                for text in [&e.target, &e.kind, &e.operation, &e.collection, &e.resource] {
+                    sql.push(", ").bind(text.as_str().into());
+                }
+                sql.push(", ").bind(e.revision.into()).push(", ").bind((&*e.payload).into());
+                sql.push(", ?1, 0, 0, ?2, ?4, ?3, ?3)");
+            });
+            sql.push(" RETURNING (SELECT group_concat(id, ' ') FROM (");
+            sql.push("SELECT f.id FROM hadron_journal AS f WHERE f.target = hadron_journal.target");
+            sql.push(" AND f.resource = hadron_journal.resource AND f.unit <> ?1");
+            sql.push(" UNION ALL SELECT f.id FROM hadron_journal_after AS r CROSS JOIN hadron_journal AS f");
+            sql.push(" ON f.target = hadron_journal.target AND f.resource = r.resource AND f.unit <> ?1");
+            sql.push(" WHERE r.entry = hadron_journal.id");
+            sql.push(" UNION ALL SELECT f.id FROM hadron_journal_after AS r CROSS JOIN hadron_journal AS f");
+            sql.push(" ON f.id = r.entry AND f.target = hadron_journal.target AND f.unit <> ?1");
+            sql.push(" WHERE hadron_journal.operation = 'delete' AND r.resource = hadron_journal.resource");
+            sql.push(" LIMIT ").number(LOOKED_AT as i64).push("))");
+            sql
         })
-        .collect();
-    let mut statements = insert(Dialect::Sqlite, &Ident::host("hadron_journal"), &columns, rows);
-    let pairs = after(entries)
-        .into_iter()
-        .map(|(entry, resource)| vec![Bind::Text(Some(entry)), Bind::Text(Some(resource))])
-        .collect();
-    let columns = [Ident::host("entry"), Ident::host("resource")];
-    statements.extend(insert(Dialect::Sqlite, &Ident::host("hadron_journal_after"), &columns, pairs));
-    statements
+        .collect()
 }
 
 /// True for an entry `e` that another one goes before. `done` are entries that

@@ -1,7 +1,7 @@
 //! Which journal entry may be delivered when.
 
 use crate::world::*;
-use hadron_store::{Entry, EntryFilter, EntryState, NewEntry, Store};
+use hadron_store::{Entry, EntryFilter, EntryState, FirstAttempts, NewEntry, Store};
 use serde_json::json;
 use std::time::Duration;
 
@@ -17,13 +17,18 @@ fn entry(id: &str, operation: &str, resource: &str, revision: i64, after: &[&str
         resource: resource.into(),
         revision,
         after: after.iter().map(|a| (*a).to_owned()).collect(),
-        payload: json!({"of": id}),
+        payload: json!({"of": id}).to_string().into(),
     }
 }
 
 async fn write(store: &Store, entries: Vec<NewEntry>) {
     let unit = store.begin(&uuid::Uuid::new_v4().to_string()).await.unwrap();
     unit.commit(entries).await.unwrap();
+}
+
+/// What its commit says of the entries.
+async fn first(store: &Store, entries: Vec<NewEntry>) -> FirstAttempts {
+    store.begin(&uuid::Uuid::new_v4().to_string()).await.unwrap().commit(entries).await.unwrap()
 }
 
 async fn ready(store: &Store, ids: &[&str]) -> String {
@@ -126,6 +131,49 @@ on_both! {
         let other = NewEntry { target: "rpc".into(), ..entry("x", "delete", "net", 1, &[]) };
         write(store, vec![entry("q", "update", "net", 2, &[]), other]).await;
         assert_eq!(ready(store, &["q", "x"]).await, "x");
+    }
+
+    async fn a_commit_tells_whether_anything_may_go_before(world: World) {
+        let store = &world.store;
+        let (now, ask) = (FirstAttempts::Now, FirstAttempts::Ask);
+        assert_eq!(first(store, vec![entry("n", "create", "net", 0, &[]), entry("m", "create", "net2", 0, &[])]).await, now);
+        // What it comes after is still under way; for another target nothing is.
+        assert_eq!(first(store, vec![entry("p", "create", "port", 0, &["net"])]).await, ask);
+        let other = NewEntry { target: "other".into(), ..entry("po", "create", "port", 0, &["net"]) };
+        assert_eq!(first(store, vec![other]).await, now);
+        store.journal().done("n");
+        store.journal().flush().await.unwrap();
+        assert_eq!(first(store, vec![entry("q", "create", "port2", 0, &["net"])]).await, now);
+        // Changes of one row, and of rows of one unit that refer to each other.
+        assert_eq!(first(store, vec![entry("qu", "update", "port2", 1, &["net"])]).await, ask);
+        let own = vec![entry("k", "create", "net3", 0, &[]), entry("kp", "create", "port3", 0, &["net3"])];
+        assert_eq!(first(store, own).await, ask);
+        // A deletion goes after what refers to the row, also where that failed.
+        store.journal().failed("p", "down", LATER).await.unwrap();
+        store.journal().done("q");
+        store.journal().done("qu");
+        assert_eq!(first(store, vec![entry("nd", "delete", "net", 2, &[])]).await, ask);
+        assert_eq!(first(store, vec![entry("pd", "delete", "port", 2, &["net2"])]).await, ask);
+        assert_eq!(first(store, vec![entry("qd", "delete", "port2", 2, &["net"])]).await, ask);
+        store.journal().done("nd");
+        store.journal().flush().await.unwrap();
+        assert_eq!(first(store, vec![entry("qe", "delete", "port4", 2, &["net"])]).await, now);
+        store.journal().flush().await.unwrap();
+        let left = named(&store.journal().list(&EntryFilter::default()).await.unwrap());
+        assert_eq!(left, "k kp m p pd po qd qe");
+    }
+
+    async fn many_entries_of_one_unit_are_all_written(world: World) {
+        let entries: Vec<NewEntry> =
+            (0..50).map(|i| entry(&format!("e{i:02}"), "create", &format!("r{i}"), 0, &["net", "subnet"])).collect();
+        assert_eq!(first(&world.store, entries.clone()).await, FirstAttempts::Now);
+        let mut written: Vec<NewEntry> =
+            world.store.journal().list(&EntryFilter::default()).await.unwrap().into_iter().map(|e| e.new).collect();
+        written.sort_by(|a, b| a.id.cmp(&b.id));
+        assert_eq!(written, entries);
+        entries.iter().for_each(|e| world.store.journal().done(&e.id));
+        world.store.journal().flush().await.unwrap();
+        assert_eq!(world.store.journal().pending("driver").await.unwrap(), 0);
     }
 
     async fn a_deletion_passes_what_keeps_failing_and_removes_it(world: World) {

@@ -173,7 +173,7 @@ on_both! {
                         let written = unit.insert(&shelves(), vec![new(&id, json!({"rank": i}))]).await;
                         match written {
                             Ok(_) => match unit.commit(Vec::new()).await {
-                                Ok(()) => break,
+                                Ok(_) => break,
                                 Err(StoreError::Retry(_)) => {}
                                 Err(error) => panic!("{error}"),
                             },

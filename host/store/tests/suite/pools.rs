@@ -96,7 +96,7 @@ async fn take_all(store: Store, each: u32) -> Vec<u64> {
                     continue;
                 }
                 match unit.commit(Vec::new()).await {
-                    Ok(()) => mine.extend(numbers),
+                    Ok(_) => mine.extend(numbers),
                     Err(StoreError::Retry(_)) => {}
                     Err(error) => panic!("{error}"),
                 }
@@ -189,7 +189,7 @@ on_both! {
                         let mut unit = begin(&store).await;
                         match unit.pool_take_given("pool", number).await {
                             Ok(()) => match unit.commit(Vec::new()).await {
-                                Ok(()) => {
+                                Ok(_) => {
                                     mine.push(number);
                                     break;
                                 }

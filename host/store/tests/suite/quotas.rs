@@ -98,7 +98,7 @@ on_both! {
         let mut made = 0;
         for creator in creators {
             match creator.await.unwrap() {
-                Ok(()) => made += 1,
+                Ok(_) => made += 1,
                 Err(StoreError::OverQuota(_)) => {}
                 Err(other) => panic!("{other}"),
             }

@@ -103,7 +103,7 @@ on_both! {
                         unit.insert(&boxes(), vec![row]).await.map(drop)
                     };
                     match done {
-                        Ok(()) => unit.commit(Vec::new()).await.unwrap(),
+                        Ok(()) => drop(unit.commit(Vec::new()).await.unwrap()),
                         Err(StoreError::InUse(_) | StoreError::MissingReference(_) | StoreError::Retry(_)) => {
                             unit.rollback().await;
                         }
@@ -154,7 +154,7 @@ on_both! {
                         unit.insert(&shelves(), vec![new(&format!("{n:02}"), json!({}))]).await.unwrap_err();
                         drop(unit);
                     }
-                    _ => unit.commit(Vec::new()).await.unwrap(),
+                    _ => drop(unit.commit(Vec::new()).await.unwrap()),
                 }
             }));
         }
@@ -173,7 +173,7 @@ on_both! {
         let entry = |n: &str| NewEntry {
             id: n.into(), target: "t".into(), kind: "k".into(), operation: "create".into(),
             collection: "boxes".into(), resource: "b".into(), revision: 0,
-            after: vec!["s".into()], payload: json!({}),
+            after: vec!["s".into()], payload: "{}".into(),
         };
         let before = world.store.statements();
         let mut unit = world.begin().await;
