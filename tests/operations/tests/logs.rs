@@ -75,6 +75,26 @@ async fn lines_for_people_carry_the_same_and_files_get_json() -> Result {
     Ok(())
 }
 
+/// Policy is part of the statement: what a member may see is not asked row by
+/// row.
+#[tokio::test]
+async fn a_members_list_is_one_statement_as_an_administrators() -> Result {
+    let server = builder().start().await?;
+    let shared = json!({"network": {"name": "a", "project_id": "p2", "shared": true}});
+    let network = server.post("/v2.0/networks", &shared).await?.expect(201)?["network"]["id"].clone();
+    let port = |number: usize| json!({"network_id": network, "project_id": format!("p{}", number % 2 + 1)});
+    let ports: Vec<_> = (0..40).map(port).collect();
+    server.post("/v2.0/ports", &json!({"ports": ports})).await?.expect(201)?;
+    for (client, seen) in [(server.client(), 40), (server.client().member_of("p1")?, 20)] {
+        let answer = client.get("/v2.0/ports").await?;
+        let request = answer.headers["x-openstack-request-id"].to_str().unwrap().to_owned();
+        assert_eq!(answer.expect(200)?["ports"].as_array().unwrap().len(), seen);
+        let line = answered(&server, &request).await?;
+        assert_eq!(line["statements"], 1, "{line}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_streamed_list_is_told_when_its_last_byte_has_gone() -> Result {
     let server = builder().start().await?;
