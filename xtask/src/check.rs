@@ -4,9 +4,10 @@
 //!   is learnt from manifests, so its nouns do not occur in their code.
 //! - `unsafe` has one place in the host.
 //! - Nothing is left to do.
+//! - Each test that `docs/coverage.md` names exists.
 
-use crate::say;
 use crate::workspace::Workspace;
+use crate::{coverage, say};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 
@@ -84,6 +85,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
             }
         })?;
     }
+    broken.extend(coverage::check(workspace)?);
     for line in &broken {
         say::note(line);
     }

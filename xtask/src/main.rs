@@ -9,6 +9,7 @@
 mod bench;
 mod build;
 mod check;
+mod coverage;
 mod guests;
 mod lint;
 mod say;
@@ -34,7 +35,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     /// Build the plugins (as components, into target/plugins) and the host
-    Build,
+    Build {
+        /// Only the plugins
+        #[arg(long)]
+        plugins: bool,
+    },
     /// Build, then serve on 127.0.0.1:9696 with SQLite under .hadron/
     Run {
         /// Further arguments for `hadron serve`, after `--`
@@ -110,7 +115,8 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<()> {
     let workspace = Workspace::find()?;
     match task {
-        Task::Build => build::build(&workspace),
+        Task::Build { plugins: true } => guests::build(&workspace),
+        Task::Build { plugins: false } => build::build(&workspace),
         Task::Run { serve } => build::run(&workspace, &serve),
         Task::Setup => setup::setup(&workspace),
         Task::Test { long, filter } => test::test(&workspace, long, filter.as_deref()),

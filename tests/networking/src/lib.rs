@@ -1,0 +1,6 @@
+//! What first-party plugins make of networking: a file for each resource, its
+//! rules and their edge cases through the API of a real server. `docs/coverage.md`
+//! says which rule is shown where.
+#![forbid(unsafe_code)]
+
+pub use hadron_api_tests::world;
