@@ -3,4 +3,7 @@
 //! says which rule is shown where.
 #![forbid(unsafe_code)]
 
+mod cli;
+
+pub use cli::Cli;
 pub use hadron_api_tests::world;

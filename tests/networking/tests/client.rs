@@ -1,0 +1,4 @@
+//! Every command of the `openstack` client about what ML2 serves.
+
+#[path = "client/networks.rs"]
+mod networks;
