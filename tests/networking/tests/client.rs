@@ -2,3 +2,5 @@
 
 #[path = "client/networks.rs"]
 mod networks;
+#[path = "client/trunks.rs"]
+mod trunks;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 /// What the beginnings of paths after `/v2.0/` are about, where that is another
 /// resource than networks, subnets and ports.
-const OTHER_RESOURCES: [(&str, &str); 20] = [
+const OTHER_RESOURCES: [(&str, &str); 19] = [
     ("address-groups", "address groups"),
     ("address-scopes", "address scopes"),
     ("agents", "agents"),
@@ -25,7 +25,6 @@ const OTHER_RESOURCES: [(&str, &str); 20] = [
     ("security-groups", "security groups"),
     ("segments", "segments"),
     ("subnetpools", "subnet pools"),
-    ("trunks", "trunks"),
     ("vpn", "VPN"),
     ("extensions/router", "routers"),
     ("auto_allocated_topologies", "auto-allocated topologies"),
@@ -36,11 +35,9 @@ const OTHER_PARTS: [(&str, &str); 2] =
     [("/bindings", "port bindings as a resource"), ("/dhcp-agents", "agents")];
 
 /// Single probes that need what is not there: by their note.
-const OTHER_NOTES: [(&str, &str); 5] = [
+const OTHER_NOTES: [(&str, &str); 3] = [
     ("subnet-from-pool", "subnet pools"),
     ("absent security group", "security groups"),
-    ("subport", "trunks"),
-    ("trunk-parent", "trunks"),
     ("port-with-trunk-details", "trunks"),
 ];
 
