@@ -25,6 +25,7 @@ pub(crate) fn manifest() -> Manifest {
                 default: Some(Value::Null),
                 ..settable(RACK, Validator::String { max: Some(16) })
             }],
+            ..Extends::default()
         }],
         extensions: vec![ApiExtension {
             name: "ACME gadgets".into(),
@@ -70,7 +71,12 @@ fn settable(name: &str, validate: Validator) -> Attribute {
 }
 
 fn reference(attribute: &str, collection: &str, on_delete: OnDelete) -> Reference {
-    Reference { attribute: attribute.into(), collection: collection.into(), on_delete }
+    Reference {
+        attribute: attribute.into(),
+        collection: collection.into(),
+        on_delete,
+        ..Reference::default()
+    }
 }
 
 fn gadgets() -> Collection {

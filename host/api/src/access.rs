@@ -47,7 +47,7 @@ pub(crate) struct Change<'a> {
 impl Access {
     /// Which rows the caller may see, as far as the database can tell.
     pub(crate) fn visible(&self, resource: &Resource) -> Residual {
-        self.reduce(&format!("get_{}", resource.member), &Unread(resource))
+        self.reduce(&format!("get_{}", resource.ruled), &Unread(resource))
     }
 
     /// To which rows the caller may do something, of those that it sees.
@@ -59,7 +59,7 @@ impl Access {
             Verb::Update => "update",
             Verb::Delete => "delete",
         };
-        let rule = format!("{verb}_{}", resource.member);
+        let rule = format!("{verb}_{}", resource.ruled);
         both(seen, Some(self.reduce(&rule, &Unread(resource)).predicate()))
     }
 
@@ -128,7 +128,7 @@ impl Access {
         row: &Row,
         parents: &mut Parents,
     ) -> Result<bool, Refusal> {
-        let rule = format!("get_{}", resource.member);
+        let rule = format!("get_{}", resource.ruled);
         loop {
             let target = Whole::row(resource, row, None, parents);
             if let Some(answer) = self.reduce(&rule, &target).known() {
@@ -154,7 +154,7 @@ impl Access {
             let given = body.iter().filter(|(name, value)| {
                 resource.attribute(name).is_some_and(|a| a.default.as_ref() != Some(value))
             });
-            let needed = self.needed(resource, &format!("create_{}", resource.member), given);
+            let needed = self.needed(resource, &format!("create_{}", resource.ruled), given);
             loop {
                 let target = Whole::body(resource, body, &parents);
                 match self.passes(&needed, &target) {
@@ -186,8 +186,8 @@ impl Access {
         rule: &str,
         given: &Map<String, Value>,
     ) -> Vec<String> {
-        let create = format!("create_{}", resource.member);
-        if rule != create && rule != format!("update_{}", resource.member) {
+        let create = format!("create_{}", resource.ruled);
+        if rule != create && rule != format!("update_{}", resource.ruled) {
             return vec![rule.to_owned()];
         }
         let set = |name: &str, value: &Value| {
@@ -243,7 +243,7 @@ impl Access {
             let row = row.ok_or_else(|| resource.no_such_row(&id))?;
             if !free {
                 let seen = Whole::row(&resource, row, None, &parents);
-                if access.reduce(&format!("get_{}", resource.member), &seen).known() != Some(true) {
+                if access.reduce(&format!("get_{}", resource.ruled), &seen).known() != Some(true) {
                     return Err(resource.no_such_row(&id));
                 }
                 let wished = Whole::row(&resource, row, changes.as_ref(), &parents);

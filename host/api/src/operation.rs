@@ -92,7 +92,7 @@ impl Operation {
             }
             Deed::Update { id, changes, seen } => {
                 self.check_seen(access, work, id, seen).await?;
-                let rule = format!("update_{}", resource.member);
+                let rule = format!("update_{}", resource.ruled);
                 let change =
                     Change { resource, id, above, rule, changes: Some(changes), revision: seen.revision };
                 let guard = access.guard(work, change).await?;
@@ -102,7 +102,7 @@ impl Operation {
             }
             Deed::Delete { id, seen } => {
                 self.check_seen(access, work, id, seen).await?;
-                let rule = format!("delete_{}", resource.member);
+                let rule = format!("delete_{}", resource.ruled);
                 let change = Change { resource, id, above, rule, changes: None, revision: seen.revision };
                 let guard = access.guard(work, change).await?;
                 work.delete(&resource.id.0, id, &guard).await?;
@@ -198,9 +198,9 @@ pub(crate) fn one(resource: &Resource, texts: &[String]) -> String {
 /// is no rule, doing it is a change and asking is a look.
 pub(crate) fn action_rule(tables: &Tables, resource: &Resource, action: &str, verb: Verb) -> String {
     let verb = if verb == Verb::Get { "get" } else { "update" };
-    let named = [action.to_owned(), format!("{action}_{}", resource.member)];
+    let named = [action.to_owned(), format!("{action}_{}", resource.ruled)];
     let declared = named.into_iter().find(|rule| tables.policy.has(rule));
-    declared.unwrap_or_else(|| format!("{verb}_{}", resource.member))
+    declared.unwrap_or_else(|| format!("{verb}_{}", resource.ruled))
 }
 
 #[cfg(test)]

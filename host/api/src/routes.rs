@@ -69,7 +69,7 @@ pub(crate) fn meaning(tables: &Tables, path: &str) -> Option<Meaning> {
         [one, rest @ ..] if one == "quotas" => return quotas(rest),
         _ => {}
     }
-    let (resource, below) = top(tables, &parts)?;
+    let (resource, below) = top(tables, &parts).or_else(|| tagged(tables, &parts))?;
     below_place(tables, Place { resource, above: None }, below)
 }
 
@@ -165,6 +165,13 @@ fn top<'a>(tables: &Tables, parts: &'a [String]) -> Option<(Arc<Resource>, &'a [
     }
     let (second, rest) = rest.split_first()?;
     tables.at(&format!("{first}/{second}")).map(|resource| (resource.clone(), rest))
+}
+
+/// The same where they name it without what its URL starts with, and tags follow.
+fn tagged<'a>(tables: &Tables, parts: &'a [String]) -> Option<(Arc<Resource>, &'a [String])> {
+    let (first, rest) = parts.split_first()?;
+    let resource = tables.tagged(first).filter(|_| rest.get(1).is_some_and(|word| word == TAGS))?;
+    Some((resource.clone(), rest))
 }
 
 fn below_place(tables: &Tables, place: Place, parts: &[String]) -> Option<Meaning> {
@@ -275,6 +282,12 @@ mod tests {
             ("/v2.0/store/shelves/3/tags", "nothing"),
             ("/v2.0/gadgets/1/parts/2/tags/a", "tag a of 2 in parts of 1"),
             ("/v2.0/store/shelves/3", "3 in shelves"),
+            ("/v2.0/store/print_outs/3", "3 in print_outs"),
+            ("/v2.0/store/print_outs/3/ink_stamps/4", "4 in ink_stamps of 3"),
+            ("/v2.0/store/print_outs/3/tags/a", "tag a of 3 in print_outs"),
+            ("/v2.0/print_outs/3/tags", "tags of 3 in print_outs"),
+            ("/v2.0/print_outs/3", "nothing"),
+            ("/v2.0/print_outs/3/ink_stamps", "nothing"),
             ("/v2.0/quotas", "quotas"),
             ("/v2.0/quotas/p1", "quota of p1"),
             ("/v2.0/quotas/p1/default", "default quota of p1"),

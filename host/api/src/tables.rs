@@ -40,6 +40,8 @@ pub(crate) struct Tables {
     by_path: HashMap<String, usize>,
     /// By parent collection's name and own path.
     children: HashMap<(CollectionId, String), usize>,
+    /// Those with tags by the last part of their URL, whatever it starts with.
+    tagged: HashMap<String, usize>,
     /// What `GET /v2.0/extensions` lists, by alias.
     pub(crate) extensions: BTreeMap<String, Value>,
     /// The description of all this, once it was asked for.
@@ -55,10 +57,13 @@ pub(crate) struct Tables {
 pub(crate) struct Resource {
     /// Where its rows are.
     pub(crate) id: ResourceId,
-    /// Plural, as in bodies.
+    /// Plural, as in bodies; need not be unique.
     pub(crate) name: String,
     /// Singular, as in bodies.
     pub(crate) member: String,
+    /// Singular, as rules of the policy are named after it; as in Neutron that of
+    /// a child comes after its parent's.
+    pub(crate) ruled: String,
     /// What follows `/v2.0/` in its URL; of a child, what follows the parent's id.
     pub(crate) path: String,
     /// Listed by `GET /v2.0/`.
@@ -155,6 +160,7 @@ impl Tables {
             resources: Vec::new(),
             by_path: HashMap::new(),
             children: HashMap::new(),
+            tagged: HashMap::new(),
             described: OnceLock::new(),
             extensions: BTreeMap::new(),
             quotas: quotas(manifests),
@@ -190,7 +196,14 @@ impl Tables {
         };
         let index = self.resources.len();
         let resource = Resource::new(manifests, &self.policy, owner, collection, above);
-        for path in [collection.path(), collection.name.clone()] {
+        let mut paths = vec![collection.path()];
+        if collection.called.is_none() {
+            paths.push(collection.name.clone());
+        }
+        if resource.tags && resource.parent.is_none() {
+            self.tagged.entry(collection.path()).or_insert(index);
+        }
+        for path in paths {
             match &resource.parent {
                 Some(above) => {
                     self.children.insert((above.resource.id.0.clone(), path), index);
@@ -206,13 +219,24 @@ impl Tables {
     }
 
     fn find(&self, plugin: &str, name: &str) -> Option<Arc<Resource>> {
-        let found = self.resources.iter().find(|r| *r.id.0.plugin == *plugin && r.name == name);
-        found.or_else(|| self.resources.iter().find(|r| r.name == name)).cloned()
+        let found = self.resources.iter().find(|r| *r.id.0.plugin == *plugin && r.collection() == name);
+        found.or_else(|| self.named(name)).cloned()
     }
 
     /// The resource of that collection.
     pub(crate) fn of_collection(&self, id: &CollectionId) -> Option<&Arc<Resource>> {
         self.resources.iter().find(|r| r.id.0 == *id)
+    }
+
+    /// The resource of that name, which is unique in a server.
+    pub(crate) fn named(&self, name: &str) -> Option<&Arc<Resource>> {
+        self.resources.iter().find(|r| r.collection() == name)
+    }
+
+    /// The resource with tags whose URL ends with this: as in Neutron tags are
+    /// below it without what the URL starts with, too.
+    pub(crate) fn tagged(&self, path: &str) -> Option<&Arc<Resource>> {
+        self.tagged.get(path).and_then(|i| self.resources.get(*i))
     }
 
     /// The resource at a path below `/v2.0/`.
@@ -224,7 +248,7 @@ impl Tables {
     pub(crate) fn about(&self, rule: &str) -> Option<&Arc<Resource>> {
         let rule = rule.split(':').next().unwrap_or_default();
         let does = |r: &Resource| {
-            let verb = rule.strip_suffix(r.member.as_str()).and_then(|rest| rest.strip_suffix('_'));
+            let verb = rule.strip_suffix(r.ruled.as_str()).and_then(|rest| rest.strip_suffix('_'));
             let action = |name: &str| rule == name || verb == Some(name);
             verb.is_some_and(|v| ["create", "get", "update", "delete"].contains(&v))
                 || r.actions.iter().any(|a| action(&a.name))
@@ -294,13 +318,18 @@ impl Resource {
             .map(|a| a.name.clone())
             .chain(collection.without.iter().cloned())
             .collect();
+        let (name, member) = collection.words();
+        let ruled = match &parent {
+            Some(above) => format!("{}_{member}", above.resource.member),
+            None => member.to_owned(),
+        };
         let guarded = attributes
             .iter()
             .chain(&collection.computed)
             .filter(|a| a.enforce && !a.hidden)
             .map(|a| &a.name)
             .chain(collection.derived.iter().map(|d| &d.name))
-            .map(|name| (name.clone(), format!("get_{}:{name}", collection.member)))
+            .map(|name| (name.clone(), format!("get_{ruled}:{name}")))
             .filter(|(_, rule)| policy.has(rule))
             .collect();
         Resource {
@@ -308,8 +337,9 @@ impl Resource {
                 plugin: owner.name.as_str().into(),
                 name: collection.name.as_str().into(),
             }),
-            name: collection.name.clone(),
-            member: collection.member.clone(),
+            name: name.to_owned(),
+            member: member.to_owned(),
+            ruled,
             path: match &parent {
                 Some(_) => collection.path(),
                 None => join(&collection.path_prefix, &collection.path()),
@@ -329,6 +359,11 @@ impl Resource {
             not_found: (collection.not_found_type(), collection.not_found_template()),
             told: OnceLock::new(),
         }
+    }
+
+    /// The collection's name, unique in a server.
+    pub(crate) fn collection(&self) -> &str {
+        &self.id.0.name
     }
 
     /// The declared attribute of that name.
@@ -376,7 +411,7 @@ impl Resource {
     /// lists.
     pub(crate) fn tell_partial(&self) {
         self.told.get_or_init(|| {
-            tracing::info!(collection = %self.name, rule = %format!("get_{}", self.member),
+            tracing::info!(collection = %self.collection(), rule = %format!("get_{}", self.ruled),
                 "what part of the rule allows cannot be looked for, and is missing from lists");
         });
     }
@@ -401,9 +436,14 @@ fn no_such_row((kind, says): &(String, String), id: &str) -> Refusal {
 }
 
 fn references(manifests: &[&Manifest], owner: &Manifest, collection: &Collection) -> Vec<ReferenceTo> {
-    let declared = collection.references.iter().map(|r| (r.attribute.as_str(), r.collection.as_str()));
-    declared
-        .filter_map(|(attribute, name)| {
+    let own = collection.references.iter().map(|r| (owner, r));
+    let added = manifests.iter().flat_map(|m| {
+        let extends = m.extends.iter().filter(|e| e.collection == collection.name);
+        extends.flat_map(|e| &e.references).map(|r| (*m, r))
+    });
+    own.chain(added)
+        .filter_map(|(owner, reference)| {
+            let (attribute, name) = (reference.attribute.as_str(), reference.collection.as_str());
             let own = owner.collections.iter().find(|c| c.name == name).map(|c| (owner, c));
             let (plugin, target) = own.or_else(|| {
                 manifests.iter().find_map(|m| {
@@ -475,6 +515,11 @@ pub(crate) mod tests {
                         {"name": "id", "validate": {"type": "uuid"}, "required": true},
                         {"name": "close", "validate": {"type": "boolean"}, "default": false}]}},
                     {"name": "forget", "verb": "delete", "path": "friends/{friend_id}"}]},
+                {"name": "store_labels", "member": "store_label", "path_prefix": "store", "called": {"collection": "print_outs", "member": "label"}},
+                {"name": "stamps", "member": "stamp", "parent": {"collection": "store_labels", "attribute": "label_id"},
+                 "references": [{"attribute": "label_id", "collection": "store_labels"}],
+                 "called": {"collection": "ink_stamps", "member": "ink_stamp"},
+                 "attributes": [{"name": "label_id", "validate": {"type": "uuid"}}]},
                 {"name": "shelves", "member": "shelf", "path_prefix": "store",
                  "standard": {"description": false, "tags": "none"},
                  "without": ["created_at", "updated_at", "revision_number"],
@@ -512,7 +557,8 @@ pub(crate) mod tests {
         let tables = tables();
         for (rule, member) in [
             ("create_gadget:shared", Some("gadget")),
-            ("get_part", Some("part")),
+            ("get_gadget_part", Some("part")),
+            ("get_part", None),
             ("polish", Some("gadget")),
             ("weigh_gadget", Some("gadget")),
             ("admin_only", None),
@@ -529,6 +575,20 @@ pub(crate) mod tests {
         assert_eq!(tables.child(gadgets, "parts").unwrap().member, "part");
         assert!(tables.at("parts").is_none());
         assert_eq!(tables.at("store/shelves").unwrap().path, "store/shelves");
+    }
+
+    #[test]
+    fn a_collection_is_called_in_urls_bodies_and_rules_what_its_manifest_says() {
+        let tables = tables();
+        let labels = tables.at("store/print_outs").unwrap();
+        assert_eq!((labels.name.as_str(), labels.member.as_str()), ("print_outs", "label"));
+        assert_eq!((labels.collection(), labels.ruled.as_str()), ("store_labels", "label"));
+        assert_eq!(labels.no_such_row("x").kind, "StoreLabelNotFound");
+        assert!(tables.at("store/store-labels").is_none() && tables.at("store/store_labels").is_none());
+        assert_eq!(tables.named("store_labels").unwrap().path, "store/print_outs");
+        let stamps = tables.child(labels, "ink_stamps").unwrap();
+        assert_eq!((stamps.member.as_str(), stamps.ruled.as_str()), ("ink_stamp", "label_ink_stamp"));
+        assert!(tables.child(labels, "stamps").is_none());
     }
 
     #[test]

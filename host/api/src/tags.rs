@@ -170,12 +170,12 @@ async fn guard(
 
 /// The rule about doing that to the tags.
 fn rule(access: &Access, resource: &Resource, verb: &str) -> String {
-    let own = format!("{verb}_{}:{TAGS}", resource.member);
+    let own = format!("{verb}_{}:{TAGS}", resource.ruled);
     if access.tables.policy.has(&own) {
         return own;
     }
     let verb = if verb == "get" { "get" } else { "update" };
-    format!("{verb}_{}", resource.member)
+    format!("{verb}_{}", resource.ruled)
 }
 
 /// Those that are new after those that are there.

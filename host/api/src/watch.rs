@@ -162,7 +162,7 @@ fn parameters(
             _ => return Err(bad_request(format!("A watch has no parameter '{name}'"))),
         }
     }
-    if let Some(unknown) = names.iter().find(|name| !tables.all().any(|r| r.name == **name)) {
+    if let Some(unknown) = names.iter().find(|name| tables.named(name).is_none()) {
         return Err(bad_request(format!("There is no collection '{unknown}' to watch")));
     }
     // What a client that reconnects has seen is newer than what it first asked.
@@ -193,7 +193,7 @@ impl Watch {
 
     fn collections(&self, tables: &Tables) -> Vec<CollectionId> {
         let wanted = |resource: &&Arc<Resource>| {
-            self.names.as_ref().is_none_or(|names| names.contains(&resource.name))
+            self.names.as_ref().is_none_or(|names| names.iter().any(|name| name == resource.collection()))
         };
         tables.all().filter(wanted).map(|resource| resource.id.0.clone()).collect()
     }
@@ -309,7 +309,7 @@ impl Watch {
             events.push(format!(
                 "id: {}\nevent: {kind}\ndata: {{\"collection\":{},\"id\":{},\"revision_number\":{},\"{}\":{text}}}\n\n",
                 change.cursor,
-                json!(resource.name),
+                json!(resource.collection()),
                 json!(change.id),
                 change.revision,
                 resource.member,

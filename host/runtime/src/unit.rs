@@ -90,6 +90,9 @@ impl From<StoreError> for Failure {
                 "OverQuota",
                 format!("Quota exceeded for resources: ['{name}']."),
             )),
+            StoreError::Refused { error, message } => {
+                Failure::Refused(Refusal::new(Status::Conflict, error, message))
+            }
             StoreError::InUse(by) => {
                 Failure::Refused(Refusal::new(Status::Conflict, "InUse", format!("it is in use by {by}")))
             }

@@ -21,6 +21,15 @@ pub enum StoreError {
     /// Rows of this collection refer to the row.
     #[error("rows of '{0}' refer to it")]
     InUse(String),
+    /// A row refers to the row, and its reference says what is answered then: the
+    /// error's class, and the sentence.
+    #[error("{message}")]
+    Refused {
+        /// The class.
+        error: String,
+        /// The sentence.
+        message: String,
+    },
     /// A project has as many rows as it may have: the quota's name.
     #[error("the quota of '{0}' is exceeded")]
     OverQuota(String),

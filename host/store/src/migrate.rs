@@ -178,8 +178,7 @@ impl Real {
             .values()
             .flat_map(|d| &d.extends)
             .filter(|e| e.collection == *table.id.name)
-            .flat_map(|e| &e.attributes)
-            .any(|a| a.name == attribute && a.index);
+            .any(|e| extended_column(e, attribute));
         own.filter(|c| c.name == *table.id.name).any(|c| has_column(c, attribute)) || extended
     }
 }
@@ -189,6 +188,11 @@ fn has_column(collection: &Collection, attribute: &str) -> bool {
         || collection.keys.iter().any(|k| k.attributes.iter().any(|a| a == attribute))
         || collection.indexes.iter().flatten().any(|a| a == attribute)
         || collection.references.iter().any(|r| r.attribute == attribute)
+}
+
+fn extended_column(extends: &Extends, attribute: &str) -> bool {
+    extends.attributes.iter().any(|a| a.name == attribute && a.index)
+        || extends.references.iter().any(|r| r.attribute == attribute)
 }
 
 /// Something to be done, and the sentence that tells it.
@@ -392,7 +396,7 @@ async fn refuse_losses(
             }
         }
         for reference in &before.references {
-            if !after.references.contains(reference) {
+            if !after.references.iter().any(|now| same_key(now, reference)) {
                 return Err(refuse(format!(
                     "the reference '{}' of '{name}' is gone or changed",
                     reference.attribute
@@ -419,7 +423,25 @@ async fn refuse_losses(
         }
         for attribute in &before.attributes {
             let stays = after.attributes.iter().find(|a| a.name == attribute.name);
-            check_attribute(&before.collection, attribute, stays, rows, attribute.index)?;
+            let had_column = extended_column(before, &attribute.name);
+            check_attribute(&before.collection, attribute, stays, rows, had_column)?;
+        }
+        for reference in &before.references {
+            if !after.references.iter().any(|now| same_key(now, reference)) {
+                return Err(refuse(format!(
+                    "the reference '{}' that '{plugin}' adds to '{}' is gone or changed",
+                    reference.attribute, before.collection
+                )));
+            }
+        }
+        for reference in &after.references {
+            let known = before.references.iter().any(|r| r.attribute == reference.attribute);
+            if !known && extended_column(before, &reference.attribute) {
+                return Err(refuse(format!(
+                    "'{}' that '{plugin}' adds to '{}' has a column already and cannot become a reference",
+                    reference.attribute, before.collection
+                )));
+            }
         }
     }
     Ok(())
@@ -457,6 +479,11 @@ fn check_attribute(
         )));
     }
     Ok(())
+}
+
+/// Whether it is the same foreign key; what it says is free to change.
+fn same_key(a: &hadron_manifest::Reference, b: &hadron_manifest::Reference) -> bool {
+    (&a.attribute, &a.collection, a.on_delete) == (&b.attribute, &b.collection, b.on_delete)
 }
 
 fn same_list(a: &ListTable, b: &ListTable) -> bool {

@@ -8,7 +8,7 @@ pub(crate) use rbac::{EntriesOf, Objects};
 
 use crate::sql::{Ident, Member};
 use crate::{CollectionId, StoreError};
-use hadron_manifest::{Attribute, Collection, Column, DerivedFrom, Manifest, OnDelete, Validator};
+use hadron_manifest::{Attribute, Collection, Column, DerivedFrom, Manifest, OnDelete, Refusal, Validator};
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -151,6 +151,8 @@ pub(crate) struct Reference {
     pub(crate) target: CollectionId,
     pub(crate) table: Ident,
     pub(crate) cascade: bool,
+    /// What a deletion is answered that it does not allow.
+    pub(crate) refusal: Option<Refusal>,
     pub(crate) name: Ident,
     /// What conditions on the row referred to can be about; none for items of
     /// lists.
@@ -458,6 +460,11 @@ impl Schema {
         None
     }
 
+    /// Whether a reference says what a deletion is answered.
+    pub(crate) fn refuses(&self) -> bool {
+        self.tables.values().any(|t| t.references.iter().any(|r| r.refusal.is_some()))
+    }
+
     /// Foreign keys that point to this collection: the referring collection,
     /// the referring table with the column that holds the owner's id, and the
     /// key.
@@ -472,6 +479,7 @@ impl Schema {
                     row: id.clone(),
                     column: reference.column.clone(),
                     cascade: reference.cascade,
+                    refusal: reference.refusal.clone(),
                 });
             }
             for list in &table.lists {
@@ -482,6 +490,7 @@ impl Schema {
                         row: Ident::host("owner"),
                         column: reference.column.clone(),
                         cascade: false,
+                        refusal: None,
                     });
                 }
             }
@@ -491,6 +500,7 @@ impl Schema {
 }
 
 /// A foreign key seen from the row it points to.
+#[derive(Clone)]
 pub(crate) struct Incoming {
     pub(crate) from: CollectionId,
     pub(crate) table: Ident,
@@ -498,6 +508,7 @@ pub(crate) struct Incoming {
     pub(crate) row: Ident,
     pub(crate) column: Ident,
     pub(crate) cascade: bool,
+    pub(crate) refusal: Option<Refusal>,
 }
 
 /// A plugin's own collection of that name, else any plugin's public one.
@@ -579,20 +590,18 @@ fn build_table(
     }
     if !collection.private {
         for extender in manifests {
-            let attributes: Vec<&Attribute> = extender
-                .extends
-                .iter()
-                .filter(|e| e.collection == collection.name)
-                .flat_map(|e| &e.attributes)
-                .collect();
+            let extends = || extender.extends.iter().filter(|e| e.collection == collection.name);
+            let attributes: Vec<&Attribute> = extends().flat_map(|e| &e.attributes).collect();
+            let referring: Vec<_> = extends().flat_map(|e| &e.references).collect();
             if attributes.is_empty() {
                 continue;
             }
             let place = Place::Extension(table.extensions.len());
             table.extensions.push(Extension::of(&extender.name));
             for attribute in attributes {
-                let column =
-                    attribute.index.then(|| Ident::new(&["x_", &extender.name, "__", &attribute.name]));
+                let refers = referring.iter().any(|r| r.attribute == attribute.name);
+                let column = (attribute.index || refers)
+                    .then(|| Ident::new(&["x_", &extender.name, "__", &attribute.name]));
                 table.add_field(manifests, extender, attribute, place, column)?;
             }
         }
@@ -702,6 +711,7 @@ impl Table {
                     table: table_name(&target.plugin, &target.name),
                     target,
                     cascade: false,
+                    refusal: None,
                     name: Ident::new(&[list.table.as_str(), "__f__", &column.name]),
                     above: Vec::new(),
                 });
@@ -764,7 +774,11 @@ impl Table {
                 columns,
             });
         }
-        for reference in &collection.references {
+        let added = manifests.iter().filter(|_| !collection.private).flat_map(|extender| {
+            let extends = extender.extends.iter().filter(|e| e.collection == collection.name);
+            extends.flat_map(|e| &e.references).map(|r| (extender.as_ref(), r))
+        });
+        for (owner, reference) in collection.references.iter().map(|r| (owner, r)).chain(added) {
             let (target, parent) = resolve(manifests, owner, &reference.collection)
                 .ok_or_else(|| unknown_target(&self.id, &reference.attribute, &reference.collection))?;
             self.references.push(Reference {
@@ -773,6 +787,7 @@ impl Table {
                 table: table_name(&target.plugin, &target.name),
                 target,
                 cascade: reference.on_delete == OnDelete::Cascade,
+                refusal: reference.refusal.clone(),
                 name: Ident::new(&[name.as_str(), "__f__", &reference.attribute]),
                 above: above(manifests, parent)?,
             });

@@ -1,17 +1,20 @@
 //! A unit of work's transaction.
 
-use crate::changes::{Happened, Noted, Notes};
+mod blame;
+mod ending;
+mod others;
+
+use crate::changes::{Happened, Notes};
 use crate::connection::{Conn, Record};
 use crate::database::Session;
-use crate::fault::{self, Fault};
-use crate::journal::interdependent;
-use crate::metrics::Outcome;
+use crate::fault;
 use crate::quotas::Counts;
 use crate::rows::{self, Parts};
-use crate::schema::{Constraint, Schema, Showing, Table};
+use crate::schema::{Schema, Table};
 use crate::sql::{self, Bind, Dialect, Ident, Mark, Sql};
 use crate::store::Inner;
-use crate::{CollectionId, FirstAttempts, NewEntry, NewRow, Predicate, Query, Row, StoreError, View, time};
+use crate::{CollectionId, NewRow, Predicate, Query, Row, StoreError, View, time};
+use blame::Doing;
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -44,13 +47,6 @@ struct Seen {
 
 /// Rows of a larger answer are remembered by their revisions only.
 const KEPT_WHOLE: usize = 16;
-
-/// What a statement was about, for naming its failure.
-enum Doing<'a> {
-    Reading,
-    Writing(&'a Table, &'a [Parts], &'a [String]),
-    Deleting(&'a Table, &'a [String]),
-}
 
 impl Transaction {
     pub(crate) async fn begin(store: Arc<Inner>, unit: &str) -> Result<Transaction, StoreError> {
@@ -123,132 +119,6 @@ impl Transaction {
             Ok(changed) => Ok(changed),
             Err(fault) => Err(self.failed(fault, doing).await),
         }
-    }
-
-    /// Names a failure in the words of the manifest.
-    async fn failed(&mut self, fault: Fault, doing: Doing<'_>) -> StoreError {
-        let error = match (fault, doing) {
-            (Fault::Unique(name), _) => {
-                self.clashed = true;
-                StoreError::Duplicate(self.key(&name))
-            }
-            (Fault::Reference(Some(name), table), doing) => {
-                let deleting = matches!(doing, Doing::Deleting(..));
-                match (self.schema.constraint(&name), deleting) {
-                    (Some(Constraint::Reference(collection, _)), true) => {
-                        StoreError::InUse(collection.clone())
-                    }
-                    (Some(Constraint::Reference(_, attribute)), false) => {
-                        StoreError::MissingReference(attribute.clone())
-                    }
-                    (_, true) => StoreError::InUse(table.unwrap_or(name)),
-                    (_, false) => StoreError::MissingReference(name),
-                }
-            }
-            (Fault::Reference(None, _), Doing::Writing(table, parts, ids)) => {
-                match self.missing_reference(table, parts, ids).await {
-                    Ok(attribute) => StoreError::MissingReference(attribute),
-                    Err(error) => error,
-                }
-            }
-            (Fault::Reference(None, _), Doing::Deleting(table, ids)) => match self.in_use(table, ids).await {
-                Ok(collection) => StoreError::InUse(collection),
-                Err(error) => error,
-            },
-            (fault, _) => fault.inside(),
-        };
-        self.doom(error)
-    }
-
-    fn key(&self, name: &str) -> String {
-        match self.schema.constraint(name) {
-            Some(Constraint::Key(says)) => says.clone(),
-            _ => self.schema.key_of_columns(name).unwrap_or_else(|| name.to_owned()),
-        }
-    }
-
-    /// SQLite does not say which reference failed: the first that names a row
-    /// which is not there.
-    async fn missing_reference(
-        &mut self,
-        table: &Table,
-        parts: &[Parts],
-        ids: &[String],
-    ) -> Result<String, StoreError> {
-        let mut wanted: Vec<(String, Ident, BTreeSet<String>)> = Vec::new();
-        for reference in &table.references {
-            let values = parts.iter().filter_map(|p| p.referred(table, reference)).map(str::to_owned);
-            wanted.push((reference.attribute.clone(), reference.table.clone(), values.collect()));
-        }
-        for list in &table.lists {
-            for reference in &list.references {
-                let values = parts
-                    .iter()
-                    .flat_map(|p| p.list_values(list, &reference.column))
-                    .map(str::to_owned)
-                    .collect();
-                wanted.push((reference.attribute.clone(), reference.table.clone(), values));
-            }
-        }
-        for (attribute, target, mut values) in wanted {
-            if target == table.name {
-                ids.iter().for_each(|id| {
-                    values.remove(id);
-                });
-            }
-            if values.is_empty() {
-                continue;
-            }
-            let statement = sql::existing(self.dialect(), &target, values.iter().cloned().collect());
-            let records = self.conn()?.fetch(statement).await.map_err(|e| fault::of(e).inside())?;
-            for record in &records {
-                values.remove(&record.text(0)?);
-            }
-            if !values.is_empty() {
-                return Ok(attribute);
-            }
-        }
-        Ok("unknown".to_owned())
-    }
-
-    /// SQLite does not say which rows are in the way either: the first
-    /// collection with rows that would stay and refer to a removed one.
-    async fn in_use(&mut self, table: &Table, ids: &[String]) -> Result<String, StoreError> {
-        let mut gone: HashMap<CollectionId, BTreeSet<String>> = HashMap::new();
-        let mut fresh = vec![(table.id.clone(), ids.to_vec())];
-        let mut restricting = Vec::new();
-        gone.insert(table.id.clone(), ids.iter().cloned().collect());
-        let schema = self.schema.clone();
-        while let Some((target, ids)) = fresh.pop() {
-            for incoming in schema.incoming(&target) {
-                let statement = sql::referring(
-                    self.dialect(),
-                    &incoming.table,
-                    &incoming.row,
-                    &incoming.column,
-                    ids.clone(),
-                );
-                let records = self.conn()?.fetch(statement).await.map_err(|e| fault::of(e).inside())?;
-                let mut rows = Vec::new();
-                for record in &records {
-                    rows.push(record.text(0)?);
-                }
-                if incoming.cascade {
-                    let known = gone.entry(incoming.from.clone()).or_default();
-                    rows.retain(|row| known.insert(row.clone()));
-                    if !rows.is_empty() {
-                        fresh.push((incoming.from, rows));
-                    }
-                } else if !rows.is_empty() {
-                    restricting.push((incoming.from, rows));
-                }
-            }
-        }
-        let stays = |from: &CollectionId, row: &String| !gone.get(from).is_some_and(|g| g.contains(row));
-        Ok(restricting
-            .into_iter()
-            .find(|(from, rows)| rows.iter().any(|row| stays(from, row)))
-            .map_or_else(|| "a plugin that is not loaded".to_owned(), |(from, _)| from.name.to_string()))
     }
 
     fn table(&mut self, collection: &CollectionId) -> Result<Arc<Table>, StoreError> {
@@ -532,89 +402,6 @@ impl Transaction {
         if gone.len() < wanted { Err(StoreError::NotFound) } else { Ok(()) }
     }
 
-    /// Raises the revisions of rows that show these, or did.
-    async fn revise_shown(&mut self, table: &Table, rows: &[&Parts]) -> Result<(), StoreError> {
-        let schema = self.schema.clone();
-        for showing in schema.showing(&table.id) {
-            let Some(field) = table.field(&showing.attribute) else { continue };
-            let parents = rows.iter().filter_map(|row| row.text_of(field)).map(str::to_owned).collect();
-            self.revise(showing, parents).await?;
-        }
-        Ok(())
-    }
-
-    /// Raises revisions, and what this unit knows of them: a row that it read
-    /// before may still be changed by it.
-    async fn revise(&mut self, showing: &Showing, ids: BTreeSet<String>) -> Result<(), StoreError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let now = time::now();
-        let ids = ids.into_iter().collect();
-        for record in self.fetch(sql::revise(self.dialect(), &showing.table, ids, &now)).await? {
-            let id = record.text(0).map_err(|error| self.doom(error))?;
-            let revision = record.integer(1).map_err(|error| self.doom(error))?;
-            if showing.public {
-                self.changes.add(&showing.by, &id, Happened::Updated, revision, None);
-            }
-            if let Some(seen) = self.seen.get_mut(&(showing.by.clone(), id))
-                && seen.revision + 1 == revision
-            {
-                seen.revision = revision;
-                if let Some(row) = &mut seen.whole {
-                    row.revision = revision;
-                    row.updated_at.clone_from(&now);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Notes what a deletion is about to remove, with what goes by cascade: for
-    /// the log of changes rows as they are now, and what they count where the
-    /// deletion itself does not tell. The rows are held from here on.
-    async fn note_removal(&mut self, table: &Arc<Table>, ids: &[String]) -> Result<(), StoreError> {
-        let schema = self.schema.clone();
-        let mut gone: BTreeSet<(CollectionId, String)> = BTreeSet::new();
-        let mut removed = Vec::new();
-        let mut fresh = vec![(table.clone(), Ident::host("id"), ids.to_vec())];
-        let mut cascaded = false;
-        while let Some((table, column, ids)) = fresh.pop() {
-            let taking = schema.takes_noted(&table.id);
-            if !table.is_noted() && !taking {
-                continue;
-            }
-            let statement = sql::at_last(self.dialect(), &table, &column, ids);
-            let mut rows = Vec::new();
-            for record in self.fetch(statement).await? {
-                let row = rows::at_last(&table, &record).map_err(|error| self.doom(error))?;
-                if gone.insert((table.id.clone(), row.id.clone())) {
-                    rows.push(row);
-                }
-            }
-            if let Some(quota) = table.quota.as_ref().filter(|_| cascaded) {
-                rows.iter().for_each(|row| self.counts.add(row.project_id.as_deref(), quota, -1));
-            }
-            cascaded = true;
-            if taking && !rows.is_empty() {
-                let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
-                for incoming in schema.incoming(&table.id).into_iter().filter(|i| i.cascade) {
-                    fresh.push((self.table(&incoming.from)?, incoming.column, ids.clone()));
-                }
-            }
-            if table.public {
-                removed.extend(rows.into_iter().map(|row| (table.id.clone(), row)));
-            }
-        }
-        // What a row takes with it goes before it.
-        for (collection, row) in removed.into_iter().rev() {
-            let text = serde_json::to_string(&row).map_err(|error| StoreError::Invalid(error.to_string()));
-            let text = text.map_err(|error| self.doom(error))?;
-            self.changes.add(&collection, &row.id, Happened::Deleted, row.revision, Some(text));
-        }
-        Ok(())
-    }
-
     /// Holds the row until the end of the unit. `Retry` when this unit read it
     /// before and it has changed since.
     pub async fn lock(&mut self, collection: &CollectionId, id: &str) -> Result<(), StoreError> {
@@ -685,131 +472,10 @@ impl Transaction {
         }
         Ok(())
     }
-
-    /// Writes the unit's id and its journal entries, and commits. When this
-    /// returns `Ok` the unit is on stable storage. `Retry` only when it
-    /// certainly was not committed (after a lost connection it looks the
-    /// unit's id up).
-    pub async fn commit(self, entries: Vec<NewEntry>) -> Result<FirstAttempts, StoreError> {
-        let (metrics, began) = (self.store.database.connector.metrics.clone(), self.began);
-        let ended = self.end(entries).await;
-        metrics.ended(began, if ended.is_ok() { Outcome::committed } else { Outcome::rolled_back });
-        ended
-    }
-
-    async fn end(mut self, entries: Vec<NewEntry>) -> Result<FirstAttempts, StoreError> {
-        if self.doomed {
-            self.session.rollback().await;
-            return Err(StoreError::Doomed);
-        }
-        let changes = self.changes.take();
-        let news = !changes.is_empty();
-        let ahead = match self.finish(&entries, changes).await {
-            Ok(ahead) => ahead,
-            Err(Finish::Committed) => {
-                self.session.rollback().await;
-                return Ok(FirstAttempts::Ask);
-            }
-            Err(Finish::Failed(error)) => {
-                self.session.rollback().await;
-                return Err(error);
-            }
-        };
-        // Before the COMMIT: what is done now may be removed, and forgotten,
-        // while it waits for the disk.
-        let free =
-            ahead.len() < sql::LOOKED_AT && self.store.desk.are_done(&ahead) && !interdependent(&entries);
-        let attempts = if free { FirstAttempts::Now } else { FirstAttempts::Ask };
-        let (store, unit, may_be_lost) = (self.store, self.unit, self.wrote || !entries.is_empty());
-        match (self.session.commit().await, store.database.dialect()) {
-            (Ok(()), _) => {}
-            // Nothing to lose, nothing to look up.
-            (Err(_), Dialect::Postgres) if !may_be_lost => {}
-            (Err(StoreError::Unavailable(why)), Dialect::Postgres) => {
-                store.was_committed(&unit, &why).await?;
-                return Ok(FirstAttempts::Ask);
-            }
-            (Err(error), _) => return Err(error),
-        }
-        if news {
-            store.following.tell();
-        }
-        Ok(attempts)
-    }
-
-    /// Writes what ends a unit; entries of other units that may go before its
-    /// own. What they are about was decided before this statement: whoever
-    /// changed one of these rows earlier has committed, since the unit waited
-    /// for it.
-    async fn finish(&mut self, entries: &[NewEntry], changes: Vec<Noted>) -> Result<Vec<String>, Finish> {
-        let owner = self.store.owner.clone();
-        let lease = time::millis(self.store.lease);
-        let mut ahead = Vec::new();
-        match self.dialect() {
-            Dialect::Sqlite => {
-                let now = time::now_ms();
-                let settled: Vec<Sql> = self.counts.all().iter().map(sql::settle).collect();
-                for statement in settled
-                    .into_iter()
-                    .chain(sql::insert_changes(now, changes))
-                    .chain(sql::insert_afters(entries))
-                {
-                    self.execute(statement).await?;
-                }
-                for statement in sql::insert_entries(&self.unit, &owner, now, lease, entries) {
-                    self.touch();
-                    for record in self.fetch(statement).await? {
-                        let ids = record.optional_text(0)?.unwrap_or_default();
-                        ahead.extend(ids.split_whitespace().map(str::to_owned));
-                    }
-                }
-            }
-            Dialect::Postgres => {
-                if !self.wrote && entries.is_empty() {
-                    return Ok(ahead);
-                }
-                self.keep_limits().await?;
-                let counts = self.counts.all();
-                let statement = sql::finish_unit(&self.unit, &owner, lease, entries, &counts, &changes);
-                match self.conn()?.fetch(statement).await.map_err(fault::of) {
-                    Ok(records) => {
-                        for record in records {
-                            ahead.push(record.text(0)?);
-                        }
-                    }
-                    Err(Fault::Unique(name)) if [sql::UNIT_KEY, sql::USAGE_KEY].contains(&name.as_str()) => {
-                        // An earlier run of this unit was committed after all.
-                        return Err(Finish::Committed);
-                    }
-                    Err(fault) => return Err(self.failed(fault, Doing::Reading).await.into()),
-                }
-            }
-        }
-        Ok(ahead)
-    }
-
-    /// Undoes everything.
-    pub async fn rollback(self) {
-        let (metrics, began) = (self.store.database.connector.metrics.clone(), self.began);
-        self.session.rollback().await;
-        metrics.ended(began, Outcome::rolled_back);
-    }
 }
 
 /// What `StoreError::Retry` says of a row that changed after the unit read it.
 pub const STALE: &str = "a row was changed by somebody else";
-/// Why a unit was not ended.
-enum Finish {
-    /// An earlier run of it was committed after all.
-    Committed,
-    Failed(StoreError),
-}
-
-impl From<StoreError> for Finish {
-    fn from(error: StoreError) -> Finish {
-        Finish::Failed(error)
-    }
-}
 
 fn stale() -> StoreError {
     StoreError::Retry(STALE.to_owned())

@@ -122,6 +122,7 @@ pub(crate) fn collection() -> Collection {
             attribute: "network_id".to_owned(),
             collection: "networks".to_owned(),
             on_delete: OnDelete::Cascade,
+            ..Reference::default()
         }],
         ..Collection::default()
     }

@@ -1,6 +1,6 @@
 //! Rules a manifest must keep, so that everything made from it is sound.
 
-use crate::{Attribute, Collection, Manifest, Rbac, Validator};
+use crate::{Attribute, Collection, Manifest, OnDelete, Rbac, Reference, Validator};
 use std::collections::HashSet;
 
 /// What is wrong with a manifest, as one sentence.
@@ -19,16 +19,29 @@ pub fn check(manifest: &Manifest) -> Vec<Problem> {
             manifest.name
         ));
     }
-    let mut names = HashSet::new();
+    let (mut names, mut places) = (HashSet::new(), HashSet::new());
     for collection in &manifest.collections {
         if !names.insert(collection.name.as_str()) {
             problems.push(format!("collection '{}' is declared twice", collection.name));
+        }
+        let above = collection.parent.as_ref().map(|parent| parent.collection.as_str());
+        if !collection.private && !places.insert((above, &collection.path_prefix, collection.path())) {
+            problems.push(format!("'{}' has the URL of another collection", collection.name));
         }
         check_collection(collection, &mut problems);
     }
     for extends in &manifest.extends {
         check_attributes(&extends.collection, &extends.attributes, &mut problems);
         check_rbac(&extends.collection, &extends.attributes, None, &mut problems);
+        for reference in &extends.references {
+            if !extends.attributes.iter().any(|a| a.name == reference.attribute) {
+                problems.push(format!(
+                    "a reference added to '{}' names the attribute '{}', which is not among those added",
+                    extends.collection, reference.attribute
+                ));
+            }
+            check_refusal(&extends.collection, reference, &mut problems);
+        }
     }
     for tick in &manifest.ticks {
         if tick.every_seconds == 0 {
@@ -46,8 +59,14 @@ fn check_collection(collection: &Collection, problems: &mut Vec<Problem>) {
             collection.member
         ));
     }
+    if collection.called.as_ref().is_some_and(|c| !is_word(&c.collection, "_-") || !is_word(&c.member, "_")) {
+        problems.push(format!(
+            "what '{name}' is called must be lower case letters, digits and '_', in URLs also '-'"
+        ));
+    }
     check_attributes(name, &collection.attributes, problems);
     check_rbac(name, &collection.attributes, collection.rbac.as_ref(), problems);
+    collection.references.iter().for_each(|reference| check_refusal(name, reference, problems));
     for standard in collection.without.iter().filter(|s| !STANDARD.contains(&s.as_str())) {
         problems.push(format!("'{name}' cannot be without '{standard}'"));
     }
@@ -83,6 +102,17 @@ fn check_collection(collection: &Collection, problems: &mut Vec<Problem>) {
                 parent.attribute
             ));
         }
+    }
+}
+
+fn check_refusal(collection: &str, reference: &Reference, problems: &mut Vec<Problem>) {
+    let Some(refusal) = &reference.refusal else { return };
+    let attribute = &reference.attribute;
+    if reference.on_delete != OnDelete::Restrict {
+        problems.push(format!("the reference '{attribute}' of '{collection}' never refuses a deletion"));
+    }
+    if refusal.error.is_empty() || refusal.message.is_empty() {
+        problems.push(format!("the refusal of the reference '{attribute}' of '{collection}' says nothing"));
     }
 }
 
@@ -170,7 +200,7 @@ fn is_word(text: &str, also: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Action, Entries, Verb};
+    use crate::{Action, Called, Entries, Extends, Refusal, Verb};
 
     #[test]
     fn what_entries_decide_is_a_boolean_of_a_known_action() {
@@ -194,6 +224,43 @@ mod tests {
         assert_eq!(check(&with(attribute(Validator::Boolean, "use"))), Vec::<Problem>::new());
         assert_eq!(check(&with(attribute(Validator::Boolean, "sell"))).len(), 1);
         assert_eq!(check(&with(attribute(Validator::Any, "use"))).len(), 1);
+    }
+
+    #[test]
+    fn two_collections_are_called_the_same_only_in_different_places() {
+        let called = |name: &str, prefix: &str| Collection {
+            name: name.into(),
+            member: "m".into(),
+            called: Some(Called { collection: "things".into(), member: "thing".into() }),
+            path_prefix: prefix.into(),
+            ..Collection::default()
+        };
+        let wrong = |collections: Vec<Collection>| {
+            check(&Manifest { name: "x".into(), collections, ..Manifest::default() }).len()
+        };
+        assert_eq!(wrong(vec![called("a", "one"), called("b", "two")]), 0);
+        assert_eq!(wrong(vec![called("a", "one"), called("b", "one")]), 1);
+        let mut shouted = called("a", "");
+        shouted.called = Some(Called { collection: "Things".into(), member: "thing".into() });
+        assert_eq!(wrong(vec![shouted]), 1);
+    }
+
+    #[test]
+    fn a_refusal_says_something_and_stands_in_the_way() {
+        let with = |on_delete: OnDelete, error: &str| {
+            let refusal = Some(Refusal { error: error.into(), message: "{id} is used by {by}".into() });
+            let reference =
+                Reference { attribute: "owner".into(), collection: "others".into(), on_delete, refusal };
+            let extends = Extends {
+                collection: "things".into(),
+                attributes: vec![Attribute { name: "owner".into(), ..Attribute::default() }],
+                references: vec![reference],
+            };
+            check(&Manifest { name: "x".into(), extends: vec![extends], ..Manifest::default() }).len()
+        };
+        assert_eq!(with(OnDelete::Restrict, "Used"), 0);
+        assert_eq!(with(OnDelete::Restrict, ""), 1);
+        assert_eq!(with(OnDelete::Cascade, "Used"), 1);
     }
 
     #[test]

@@ -12,6 +12,10 @@ pub struct Collection {
     pub name: String,
     /// Singular: `security_group`.
     pub member: String,
+    /// What URLs and bodies call it, where that is not its name (with `-` for
+    /// `_`) and its member. Rules of the policy are named after it too; what
+    /// must be unique in a server, and a quota, after name and member.
+    pub called: Option<Called>,
     /// No URL reaches it; only its plugin does.
     pub private: bool,
     /// Listed by `GET /v2.0/` (Neutron lists only its core resources there).
@@ -53,6 +57,17 @@ pub struct Collection {
     pub quota: Option<Quota>,
 }
 
+/// What URLs and bodies call a collection and its rows, literally. Two
+/// collections may be called the same under different prefixes or parents.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Called {
+    /// Plural: the last part of the URL, and the member of a list's body.
+    pub collection: String,
+    /// Singular: the member of a body about one row.
+    pub member: String,
+}
+
 /// A limit on the rows of a project. Its name is the collection's member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,9 +88,18 @@ impl Collection {
         self.quota.map(|_| self.member.as_str())
     }
 
-    /// The last part of the collection's URL: `_` becomes `-`.
+    /// The last part of the collection's URL: as it is called, else its name, of
+    /// which `_` becomes `-`.
     pub fn path(&self) -> String {
-        self.name.replace('_', "-")
+        self.called.as_ref().map_or_else(|| self.name.replace('_', "-"), |called| called.collection.clone())
+    }
+
+    /// What bodies call several of its rows, and one.
+    pub fn words(&self) -> (&str, &str) {
+        match &self.called {
+            Some(called) => (&called.collection, &called.member),
+            None => (&self.name, &self.member),
+        }
     }
 
     /// The member in camel case: `SecurityGroup`.
@@ -151,6 +175,20 @@ pub struct Reference {
     pub collection: String,
     /// What happens when the row referred to is deleted.
     pub on_delete: OnDelete,
+    /// What a delete of the row referred to is answered (409) when this
+    /// reference stands in the way, whatever the owner of that row would say.
+    pub refusal: Option<Refusal>,
+}
+
+/// The error that a client is told of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Refusal {
+    /// Its class name, e.g. `PortInUse`.
+    pub error: String,
+    /// The sentence: `{id}` is the row referred to, `{by}` a row that refers to
+    /// it.
+    pub message: String,
 }
 
 /// What a deletion does to rows that refer to the deleted one.

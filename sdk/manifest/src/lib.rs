@@ -19,7 +19,8 @@ pub use action::{Action, Takes};
 pub use attribute::{Attribute, Column, ListTable, ListTableColumn, Validator};
 pub use check::{Problem, STANDARD, check};
 pub use collection::{
-    Collection, Derived, DerivedFrom, Key, OnDelete, Parent, Quota, Reference, Verb, camel_case,
+    Called, Collection, Derived, DerivedFrom, Key, OnDelete, Parent, Quota, Reference, Refusal, Verb,
+    camel_case,
 };
 pub use grants::{HttpGrant, Requests, ResourceRequest};
 pub use rbac::{EVERY_PROJECT, Entries, Rbac};
@@ -81,6 +82,8 @@ pub struct Extends {
     pub collection: String,
     /// The attributes; their names must be new to the collection.
     pub attributes: Vec<Attribute>,
+    /// Those of them that hold the id of a row of another collection.
+    pub references: Vec<Reference>,
 }
 
 /// One entry of `GET /v2.0/extensions`.

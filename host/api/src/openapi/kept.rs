@@ -68,9 +68,9 @@ fn about_tags<'a>(
     };
     Parts {
         id: format!("{verb}_{word}_of_{}", context.words.word(resource)),
-        group: &resource.name,
+        group: resource.collection(),
         summary,
-        policy: format!("{rule}_{}:{TAGS}", resource.member),
+        policy: format!("{rule}_{}:{TAGS}", resource.ruled),
         body: None,
         own: (204, empty_answer("It is so.")),
     }

@@ -119,7 +119,7 @@ fn document(tables: &Tables, auth: &Auth) -> Value {
 
 fn tags(tables: &Tables) -> Vec<Value> {
     let resources = tables.all().map(|resource| {
-        json!({"name": resource.name, "description": format!("Of the plugin {}.", resource.id.0.plugin)})
+        json!({"name": resource.collection(), "description": format!("Of the plugin {}.", resource.id.0.plugin)})
     });
     let own = [
         json!({"name": kept::TAG, "description": "How much a project may have, and has."}),

@@ -39,7 +39,7 @@ struct Body {
 fn operation(resource: &Resource, parts: Parts) -> Value {
     let mut operation = json!({
         "operationId": parts.id,
-        "tags": [resource.name],
+        "tags": [resource.collection()],
         "summary": parts.summary,
         "x-hadron-policy": parts.policy,
     });
@@ -61,9 +61,9 @@ pub(super) fn collection(context: &Context<'_>, place: &Place) -> Operations {
     let list = operation(
         resource,
         Parts {
-            id: format!("list_{}", resource.name),
+            id: format!("list_{}", resource.collection()),
             summary: format!("List {}", spaced(&resource.name)),
-            policy: format!("get_{}", resource.member),
+            policy: format!("get_{}", resource.ruled),
             parameters: [parameters::of_list(resource), vec![if_none_match()]].concat(),
             body: None,
             responses: responses(
@@ -78,7 +78,7 @@ pub(super) fn collection(context: &Context<'_>, place: &Place) -> Operations {
         Parts {
             id: format!("create_{word}"),
             summary: format!("Create one {}, or several: all of them or none", spaced(&resource.member)),
-            policy: format!("create_{}", resource.member),
+            policy: format!("create_{}", resource.ruled),
             parameters: terms(),
             body: Some(Body { schema: to_create(resource, &class), required: true }),
             responses: responses(
@@ -103,7 +103,7 @@ pub(super) fn item(context: &Context<'_>, place: &Place) -> Operations {
         let parts = Parts {
             id: format!("{verb}_{word}"),
             summary: format!("{verb_title} one {}", spaced(&resource.member)),
-            policy: format!("{policy}_{}", resource.member),
+            policy: format!("{policy}_{}", resource.ruled),
             parameters,
             body,
             responses,

@@ -161,7 +161,7 @@ fn referring(tables: &Tables, words: &Words, resource: &Resource, name: &str, sc
     }
     let columns = resource.attribute(name).and_then(|a| a.list.as_ref()).map(|l| l.columns.as_slice());
     for column in columns.unwrap_or_default() {
-        let named = tables.all().find(|r| column.references.as_ref() == Some(&r.name));
+        let named = column.references.as_ref().and_then(|name| tables.named(name));
         let member = match column.name.as_str() {
             "value" => schema.pointer_mut("/items"),
             member => schema.pointer_mut(&format!("/items/properties/{member}")),
@@ -175,7 +175,7 @@ fn referring(tables: &Tables, words: &Words, resource: &Resource, name: &str, sc
 /// Names the policy rule that guards it, where there is one.
 fn noted(tables: &Tables, resource: &Resource, mut schema: Value, name: &str, verb: &str) -> Value {
     let guarded = resource.attribute(name).is_none_or(|a| a.enforce);
-    let rule = format!("{verb}_{}:{name}", resource.member);
+    let rule = format!("{verb}_{}:{name}", resource.ruled);
     if guarded && tables.policy.has(&rule) {
         set(&mut schema, "x-hadron-policy", json!(rule));
     }

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 const TAKEN: [&str; 5] = ["Error", "Unauthorized", "Boolean", "Address", "AddressRange"];
 
 /// One word for each resource: its singular, or where another uses it already
-/// the singular and the plural, which is unique in a server.
+/// the singular and the collection's name, which is unique in a server.
 pub(super) struct Words(HashMap<CollectionId, String>);
 
 impl Words {
@@ -21,7 +21,7 @@ impl Words {
             let schemas = |word: &str| ["", "Create", "Update"].map(|end| camel_case(word) + end);
             let mut word = resource.member.clone();
             if schemas(&word).iter().any(|name| taken.contains(name)) {
-                word = format!("{word}_of_{}", resource.name);
+                word = format!("{word}_of_{}", resource.collection());
             }
             taken.extend(schemas(&word));
             words.insert(resource.id.0.clone(), word);

@@ -44,7 +44,9 @@ fn refused<T>(result: Result<T, StoreError>) -> Answer<T> {
         Err(StoreError::Duplicate(key)) => Refused::Duplicate(key),
         Err(StoreError::MissingReference(attribute)) => Refused::MissingReference(attribute),
         Err(StoreError::InUse(collection)) => Refused::InUse(collection),
-        Err(error @ StoreError::OverQuota(_)) => return Err(Abort(Failure::from(error)).into()),
+        Err(error @ (StoreError::OverQuota(_) | StoreError::Refused { .. })) => {
+            return Err(Abort(Failure::from(error)).into());
+        }
         Err(StoreError::Invalid(sentence)) => Refused::Invalid(sentence),
         Err(StoreError::Doomed) => Refused::Invalid(StoreError::Doomed.to_string()),
         Err(error @ (StoreError::Retry(_) | StoreError::Unavailable(_) | StoreError::Database(_))) => {

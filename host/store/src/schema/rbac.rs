@@ -106,6 +106,7 @@ impl Table {
                     },
                     table: table_name(&manifest.name, &object.name),
                     cascade: true,
+                    refusal: None,
                     name: Ident::new(&[&name, "__f__", &entries.object_id, "__", object_type]),
                     above: Vec::new(),
                 });

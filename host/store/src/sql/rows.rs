@@ -446,7 +446,7 @@ pub(crate) fn existing(dialect: Dialect, table: &Ident, ids: Vec<String>) -> Sql
     sql
 }
 
-/// Ids of rows that refer to one of these.
+/// Ids of rows that refer to one of these, and to which.
 pub(crate) fn referring(
     dialect: Dialect,
     table: &Ident,
@@ -455,7 +455,8 @@ pub(crate) fn referring(
     ids: Vec<String>,
 ) -> Sql {
     let mut sql = Sql::new(dialect);
-    sql.push("SELECT ").ident(row).push(" FROM ").ident(table).push(" WHERE ").ident(column);
-    sql.one_of(Bind::Texts(ids));
+    sql.push("SELECT ").ident(row).push(", ").ident(column).push(" FROM ").ident(table);
+    sql.push(" WHERE ").ident(column).one_of(Bind::Texts(ids));
+    sql.push(" ORDER BY ").ident(row);
     sql
 }

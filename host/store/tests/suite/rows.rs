@@ -2,7 +2,7 @@
 
 use crate::world::*;
 use futures::StreamExt;
-use hadron_store::{Direction, Predicate, Query, Row, Store, StoreError, View};
+use hadron_store::{Direction, NewRow, Predicate, Query, Row, Store, StoreError, View};
 use serde_json::{Value, json};
 
 async fn ids(store: &Store, query: Query) -> Vec<String> {
@@ -164,6 +164,45 @@ on_both! {
         let found = world.store.get(&boxes(), "b", &Predicate::always(), &view).await.unwrap().unwrap();
         assert_eq!(parsed(&found)["shelf_height"], 7);
         assert_eq!(parsed(&found)["shelf_owner"], Value::Null);
+    }
+
+    async fn a_reference_of_another_plugin_says_what_a_deletion_is_answered(world: World) {
+        world.add(&things(), vec![new("t", json!({})), new("u", json!({}))]).await;
+        let painted = |id: &str, model: &str| NewRow {
+            extensions: vec![("painter".into(), object(json!({"colour": "red", "model_id": model})))],
+            ..new(id, json!({}))
+        };
+        world.add(&shelves(), vec![painted("s", "t")]).await;
+        let mut unit = world.begin().await;
+        let lost = unit.insert(&shelves(), vec![painted("s2", "nowhere")]).await;
+        assert!(matches!(lost, Err(StoreError::MissingReference(a)) if a == "model_id"));
+        unit.rollback().await;
+
+        for made_in_this_unit in [false, true] {
+            let mut unit = world.begin().await;
+            let goes = if made_in_this_unit { "u" } else { "t" };
+            if made_in_this_unit {
+                unit.insert(&shelves(), vec![painted("s2", "u")]).await.unwrap();
+            }
+            let used = unit.delete(&things(), &[goes.into()]).await;
+            match used {
+                Err(StoreError::Refused { error, message }) => {
+                    assert_eq!(error, "ThingPainted");
+                    let by = if made_in_this_unit { "s2" } else { "s" };
+                    assert_eq!(message, format!("Thing {goes} is painted red on {by}."));
+                }
+                // PostgreSQL has forgotten what this unit made when it is asked.
+                Err(StoreError::InUse(by)) if made_in_this_unit => assert_eq!(by, "shelves"),
+                other => panic!("{other:?}"),
+            }
+            assert!(matches!(unit.commit(Vec::new()).await, Err(StoreError::Doomed)));
+        }
+
+        let mut unit = world.begin().await;
+        let freed = vec![("painter".to_owned(), object(json!({"model_id": null})))];
+        unit.update(&shelves(), "s", object(json!({})), freed).await.unwrap();
+        unit.delete(&things(), &["t".into()]).await.unwrap();
+        unit.commit(Vec::new()).await.unwrap();
     }
 
     async fn lists_have_keys_and_references_too(world: World) {

@@ -3,7 +3,7 @@
 
 use hadron_manifest::{
     Attribute, Collection, Derived, DerivedFrom, Extends, Key, ListTable, ListTableColumn, Manifest,
-    OnDelete, Quota, Reference, Validator,
+    OnDelete, Quota, Reference, Refusal, Validator,
 };
 use hadron_store::{CollectionId, Keep, Location, NewRow, Row, Settings, Store};
 use serde_json::{Map, Value};
@@ -175,7 +175,7 @@ pub(crate) fn warehouse() -> Manifest {
                 references: vec![Reference {
                     attribute: "shelf_id".into(),
                     collection: "shelves".into(),
-                    on_delete: OnDelete::Restrict,
+                    ..Reference::default()
                 }],
                 derived: vec![
                     Derived {
@@ -212,6 +212,7 @@ pub(crate) fn warehouse() -> Manifest {
                     attribute: "shelf_id".into(),
                     collection: "shelves".into(),
                     on_delete: OnDelete::Cascade,
+                    ..Reference::default()
                 }],
                 ..Collection::default()
             },
@@ -229,7 +230,17 @@ pub(crate) fn painter() -> Manifest {
             attributes: vec![
                 text("colour"),
                 indexed(attribute("coats", Validator::Integer { min: None, max: None })),
+                attribute("model_id", Validator::Uuid),
             ],
+            references: vec![Reference {
+                attribute: "model_id".into(),
+                collection: "things".into(),
+                refusal: Some(Refusal {
+                    error: "ThingPainted".into(),
+                    message: "Thing {id} is painted {by.colour} on {by}.".into(),
+                }),
+                ..Reference::default()
+            }],
         }],
         ..Manifest::default()
     }

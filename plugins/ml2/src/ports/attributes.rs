@@ -2,8 +2,7 @@
 
 use crate::attribute::{boolean, column, filterable, hidden, owner, text};
 use hadron_sdk::manifest::{
-    Attribute, Collection, Key, ListTable, ListTableColumn, OnDelete, Quota, Reference, Standard, Tags,
-    Validator,
+    Attribute, Collection, Key, ListTable, ListTableColumn, Quota, Reference, Standard, Tags, Validator,
 };
 use hadron_sdk::serde_json::json;
 
@@ -83,7 +82,7 @@ pub(crate) fn collection() -> Collection {
         references: vec![Reference {
             attribute: "network_id".to_owned(),
             collection: "networks".to_owned(),
-            on_delete: OnDelete::Restrict,
+            ..Reference::default()
         }],
         // Nova makes ports and their tags in one request; nothing else is born
         // with tags. In Neutron: `TAG_ATTRIBUTE_MAP_PORTS`.

@@ -1,7 +1,7 @@
 //! The attributes of subnets, as Neutron's API defines them.
 
 use crate::attribute::{boolean, filterable, owner, text};
-use hadron_sdk::manifest::{Attribute, Collection, OnDelete, Quota, Reference, Validator};
+use hadron_sdk::manifest::{Attribute, Collection, Quota, Reference, Validator};
 use hadron_sdk::serde_json::json;
 
 /// The declaration of the collection.
@@ -58,7 +58,7 @@ pub(crate) fn collection() -> Collection {
         references: vec![Reference {
             attribute: "network_id".to_owned(),
             collection: "networks".to_owned(),
-            on_delete: OnDelete::Restrict,
+            ..Reference::default()
         }],
         quota: Some(Quota { default: 100 }),
         ..Collection::default()
