@@ -192,6 +192,9 @@ on_both! {
                 for attribute in &mut extender.extends[0].attributes {
                     attribute.name = format!("{}{k}", attribute.name);
                 }
+                for reference in &mut extender.extends[0].references {
+                    reference.attribute = format!("{}{k}", reference.attribute);
+                }
                 manifests.push(extender);
             }
             migrate(&world.store, manifests).await.unwrap();
