@@ -6,6 +6,7 @@
 //! `networks::mtu`) hold the decisions and are tested natively.
 #![deny(unsafe_code)]
 
+mod address_scopes;
 mod agents;
 mod attribute;
 mod binding;
@@ -21,9 +22,12 @@ mod policy;
 mod ports;
 mod records;
 mod segments;
+mod sharing;
+mod subnetpools;
 mod subnets;
 
 use hadron_sdk::events::Event;
+use hadron_sdk::serde_json::Value;
 use hadron_sdk::{
     Bound, Context, CorePlugin, Document, Error, Manifest, Operation, ResourceRef, Result, ServicePlugin,
 };
@@ -40,19 +44,23 @@ impl ServicePlugin for Ml2 {
         manifest::manifest()
     }
 
-    fn create(_: &Context, collection: &str, bodies: Vec<Document>) -> Result<()> {
+    fn create(ctx: &Context, collection: &str, bodies: Vec<Document>) -> Result<()> {
         match collection {
             "networks" => networks::create(bodies),
-            "subnets" => subnets::create(bodies),
+            "subnets" => subnets::create(ctx, bodies),
+            "subnetpools" => subnetpools::create(ctx, bodies),
+            "address_scopes" => address_scopes::create(&bodies),
             "ports" => ports::create(bodies),
             other => Err(unknown(other)),
         }
     }
 
-    fn update(_: &Context, collection: &str, id: &str, current: Document, changes: Document) -> Result<()> {
+    fn update(ctx: &Context, collection: &str, id: &str, current: Document, changes: Document) -> Result<()> {
         match collection {
             "networks" => networks::update(id, &current, changes),
             "subnets" => subnets::update(id, &current, changes),
+            "subnetpools" => subnetpools::update(ctx, id, &current, changes),
+            "address_scopes" => address_scopes::update(ctx, id, &changes),
             "ports" => ports::update(id, &current, changes),
             other => Err(unknown(other)),
         }
@@ -62,13 +70,22 @@ impl ServicePlugin for Ml2 {
         match collection {
             "networks" => networks::delete(&documents),
             "subnets" => subnets::delete(&documents),
+            "subnetpools" => subnetpools::delete(&documents),
+            "address_scopes" => address_scopes::delete(&documents),
             "ports" => ports::delete(&documents),
             other => Err(unknown(other)),
         }
     }
 
+    fn act(ctx: &Context, collection: &str, id: &str, action: &str, body: Value) -> Result<Value> {
+        match collection {
+            "subnetpools" => subnetpools::act(ctx, id, action, &body),
+            other => Err(unknown(other)),
+        }
+    }
+
     fn notify(ctx: &Context, event: Event) -> Result<()> {
-        networks::heard(ctx, &event)
+        sharing::heard(ctx, &event)
     }
 }
 

@@ -1,14 +1,16 @@
 //! What ML2 tells the host about itself.
 
-use crate::{agents, networks, policy, ports, segments, subnets};
+use crate::{address_scopes, agents, networks, policy, ports, segments, sharing, subnetpools, subnets};
 use hadron_sdk::Manifest;
 use hadron_sdk::manifest::{ApiExtension, ConfigKey};
 use hadron_sdk::serde_json::{Value, json};
 
-/// Title, alias, description and date of each extension of the API that is
-/// whole, as Neutron lists them; what holds for every resource (lists, revisions,
-/// times, tags) is the host's to list.
-const EXTENSIONS: [(&str, &str, &str, &str); 7] = [
+/// Title, alias, description and date of an extension of the API that is whole,
+/// as Neutron lists it; what holds for every resource (lists, revisions, times,
+/// tags) is the host's to list.
+pub(crate) type Extension = (&'static str, &'static str, &'static str, &'static str);
+
+const EXTENSIONS: &[Extension] = &[
     (
         "Port Binding",
         "binding",
@@ -48,6 +50,11 @@ const EXTENSIONS: [(&str, &str, &str, &str); 7] = [
     ),
 ];
 
+/// The extensions of all resources.
+fn extensions() -> impl Iterator<Item = &'static Extension> {
+    [EXTENSIONS, address_scopes::EXTENSIONS, subnetpools::EXTENSIONS].into_iter().flatten()
+}
+
 /// The manifest.
 pub(crate) fn manifest() -> Manifest {
     Manifest {
@@ -55,11 +62,12 @@ pub(crate) fn manifest() -> Manifest {
             networks::collection(),
             subnets::collection(),
             ports::collection(),
+            address_scopes::collection(),
+            subnetpools::collection(),
             segments::collection(),
             agents::collection(),
         ],
-        extensions: EXTENSIONS
-            .iter()
+        extensions: extensions()
             .map(|(name, alias, description, updated)| ApiExtension {
                 name: (*name).to_owned(),
                 alias: (*alias).to_owned(),
@@ -68,7 +76,7 @@ pub(crate) fn manifest() -> Manifest {
             })
             .collect(),
         policy: policy::rules(),
-        events: vec![networks::subscription()],
+        events: vec![sharing::subscription()],
         config: vec![
             key(
                 "tenant_network_types",
@@ -84,6 +92,11 @@ pub(crate) fn manifest() -> Manifest {
                 "base_mac",
                 "first three octets of generated MAC addresses, or four where the fourth is not 00",
                 json!("fa:16:3e:00:00:00"),
+            ),
+            key(
+                "ipv6_pd_enabled",
+                "whether IPv6 subnets from the default subnet pool wait for a prefix that is delegated to a router",
+                json!(false),
             ),
         ],
         ..hadron_sdk::manifest!("ml2", "networks, subnets and ports over layer-2 drivers")
@@ -119,10 +132,10 @@ mod tests {
 
     #[test]
     fn aliases_are_named_once() {
-        let mut aliases: Vec<&str> = EXTENSIONS.iter().map(|(_, alias, ..)| *alias).collect();
+        let mut aliases: Vec<&str> = extensions().map(|(_, alias, ..)| *alias).collect();
         aliases.sort_unstable();
         aliases.dedup();
-        assert_eq!(aliases.len(), EXTENSIONS.len());
+        assert_eq!(aliases.len(), extensions().count());
         assert!(!aliases.contains(&""));
     }
 }

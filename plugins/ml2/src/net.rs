@@ -2,8 +2,10 @@
 
 mod cidr;
 mod mac;
+mod prefixes;
 mod range;
 
 pub(crate) use cidr::{Cidr, Version, bits};
 pub(crate) use mac::Mac;
+pub(crate) use prefixes::Prefixes;
 pub(crate) use range::Range;

@@ -5,11 +5,13 @@ mod attributes;
 mod known;
 mod mtu;
 mod provider;
+mod scopes;
 mod sharing;
 
 pub(crate) use attributes::collection;
 pub(crate) use known::Networks;
-pub(crate) use sharing::{heard, subscription};
+pub(crate) use scopes::{Scopes, set_scope};
+pub(crate) use sharing::{OBJECT_TYPE, policy};
 
 use crate::document::{differing, flag, set, take, text, typed};
 use crate::mechanisms::Mechanisms;
@@ -52,7 +54,7 @@ fn document(mut body: Document, mtu: u32, segment: &SegmentRow) -> Document {
     take(&mut body, &["id", "project_id", "name", "admin_state_up"], &mut document);
     document.insert("mtu".to_owned(), json!(mtu));
     document.insert("status".to_owned(), json!("ACTIVE"));
-    take(&mut body, &["shared"], &mut document);
+    take(&mut body, &["shared", scopes::V4, scopes::V6], &mut document);
     segment.show(&mut document);
     take(&mut body, &["description"], &mut document);
     document
@@ -169,7 +171,7 @@ pub(crate) fn send(mechanisms: &Mechanisms, documents: &[Document]) -> Result<()
 }
 
 /// Networks with these ids that exist.
-fn by_ids(ids: &[String]) -> Result<Vec<Document>> {
+pub(crate) fn by_ids(ids: &[String]) -> Result<Vec<Document>> {
     match ids {
         [] => Ok(Vec::new()),
         [id] => Ok(store::get::<Document>(COLLECTION, id)?.into_iter().collect()),

@@ -1,9 +1,10 @@
 //! Who may do what by default: Neutron's rules for networks, subnets and ports,
 //! in oslo.policy's language. Those that all rules are made of are the host's.
 
+use crate::{address_scopes, subnetpools};
 use std::collections::BTreeMap;
 
-const RULES: [(&str, &str); 67] = [
+const RULES: &[(&str, &str)] = &[
     ("admin_or_network_owner", "rule:context_is_admin or project_id:%(network:project_id)s"),
     ("admin_owner_or_network_owner", "rule:owner or rule:admin_or_network_owner"),
     ("network_owner", "project_id:%(network:project_id)s"),
@@ -165,5 +166,6 @@ const RULES: [(&str, &str); 67] = [
 
 /// The rules by name.
 pub(crate) fn rules() -> BTreeMap<String, String> {
-    RULES.iter().map(|(name, rule)| ((*name).to_owned(), (*rule).to_owned())).collect()
+    let all = [RULES, address_scopes::POLICY, subnetpools::POLICY].into_iter().flatten();
+    all.map(|(name, rule)| ((*name).to_owned(), (*rule).to_owned())).collect()
 }

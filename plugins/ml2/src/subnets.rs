@@ -3,6 +3,7 @@
 
 mod allocation;
 mod attributes;
+mod origin;
 mod rules;
 mod subnet;
 
@@ -11,12 +12,14 @@ pub(crate) use subnet::{Pool, Subnet, pool_name};
 
 use crate::document::{differing, distinct, row, set, take, text, typed};
 use crate::mechanisms::{Changed, Mechanisms};
-use crate::net::{Cidr, Range};
+use crate::net::{Cidr, Range, Version};
 use crate::networks::{self, Networks};
 use crate::{errors, owners, ports};
 use hadron_sdk::serde_json::{Value, json};
 use hadron_sdk::store::{self, Query, StoreError};
-use hadron_sdk::{Document, Error, Operation, Result, pools};
+use hadron_sdk::{Context, Document, Error, Operation, Result, pools};
+use origin::{Origin, Pools};
+use rules::Asked;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
@@ -24,8 +27,8 @@ const COLLECTION: &str = "subnets";
 
 /// Makes subnets. The networks are held, so that no two units put overlapping
 /// subnets on one.
-pub(crate) fn create(bodies: Vec<Document>) -> Result<()> {
-    let cidrs = bodies.iter().map(rules::check_create).collect::<Result<Vec<Cidr>>>()?;
+pub(crate) fn create(ctx: &Context, bodies: Vec<Document>) -> Result<()> {
+    let requests = bodies.iter().map(rules::check_create).collect::<Result<Vec<Asked>>>()?;
     let network_ids = distinct(&bodies, "network_id");
     for id in &network_ids {
         store::lock("networks", id).map_err(|error| match error {
@@ -34,20 +37,29 @@ pub(crate) fn create(bodies: Vec<Document>) -> Result<()> {
         })?;
     }
     let parents = networks::existing(&network_ids)?;
-    let mut present: HashMap<String, Vec<Cidr>> = HashMap::new();
+    let mut present: HashMap<String, Vec<Neighbour>> = HashMap::new();
     for subnet in of_networks(&network_ids)? {
-        present.entry(subnet.network_id).or_default().push(subnet.cidr);
+        let neighbour = Neighbour { cidr: subnet.cidr, pool: subnet.subnetpool_id };
+        present.entry(subnet.network_id).or_default().push(neighbour);
     }
+    let mut pools = Pools::of(ctx, &requests)?;
+    let mut scopes = networks::Scopes::of(&parents);
 
     let mut documents = Vec::with_capacity(bodies.len());
-    for (body, cidr) in bodies.into_iter().zip(cidrs) {
+    for (body, asked) in bodies.into_iter().zip(requests) {
         let network_id = text(&body, "network_id").to_owned();
         let mtu = parents.iter().find(|n| text(n, "id") == network_id).map_or(0, networks::mtu_of);
-        rules::check_mtu(&network_id, mtu, cidr.version().number())?;
+        rules::check_mtu(&network_id, mtu, asked.version.number())?;
+        let origin = pools.take(&asked, text(&body, "project_id"))?;
+        let cidr = origin.cidr;
         let gateway = match body.get("gateway_ip") {
-            None => Some(allocation::default_gateway(&cidr)),
             Some(_) => typed::<Option<IpAddr>>(&body, "gateway_ip")?,
+            None if asked.cidr.is_none() && origin.is_taken() => Some(allocation::first_host(&cidr)),
+            None => Some(allocation::default_gateway(&cidr)),
         };
+        if asked.cidr.is_none() {
+            rules::check_taken(&body, &cidr, gateway)?;
+        }
         let ranges = match set(&body, "allocation_pools") {
             None => allocation::default_pools(&cidr, gateway),
             Some(_) => {
@@ -56,11 +68,15 @@ pub(crate) fn create(bodies: Vec<Document>) -> Result<()> {
             }
         };
         let others = present.entry(network_id.clone()).or_default();
-        rules::check_overlap(&cidr, &network_id, others)?;
-        others.push(cidr);
-        documents.push(document(body, &cidr, gateway, &ranges));
+        check_neighbours(&origin, &network_id, scopes.get(&network_id, cidr.version()), others)?;
+        others.push(Neighbour { cidr, pool: origin.pool.clone() });
+        if origin.scope.is_some() {
+            scopes.set(&network_id, cidr.version(), origin.scope.as_deref());
+        }
+        documents.push(document(body, &origin, gateway, &ranges));
     }
     store::insert(COLLECTION, &documents)?;
+    scopes.write()?;
     let made = documents.iter().map(row::<Subnet>).collect::<Result<Vec<_>>>()?;
     made.iter().try_for_each(|subnet| define_pool(&subnet.id, &subnet.cidr, &subnet.ranges()))?;
 
@@ -72,7 +88,24 @@ pub(crate) fn create(bodies: Vec<Document>) -> Result<()> {
     made.iter().filter(|subnet| subnet.is_automatic()).try_for_each(ports::add_automatic)
 }
 
-fn document(mut body: Document, cidr: &Cidr, gateway: Option<IpAddr>, ranges: &[Range]) -> Document {
+/// Another subnet of the same network.
+struct Neighbour {
+    cidr: Cidr,
+    pool: Option<String>,
+}
+
+/// A new subnet overlaps no other of its network, and is of the same pool.
+fn check_neighbours(new: &Origin, network_id: &str, scope: Option<&str>, others: &[Neighbour]) -> Result<()> {
+    if !origin::is_provisional(&new.cidr) {
+        let real = others.iter().map(|other| other.cidr).filter(|cidr| !origin::is_provisional(cidr));
+        rules::check_overlap(&new.cidr, network_id, &real.collect::<Vec<_>>())?;
+    }
+    let family = others.iter().filter(|other| other.cidr.version() == new.cidr.version());
+    origin::check_affinity(new, scope, &family.map(|other| other.pool.clone()).collect::<Vec<_>>())
+}
+
+fn document(mut body: Document, origin: &Origin, gateway: Option<IpAddr>, ranges: &[Range]) -> Document {
+    let cidr = &origin.cidr;
     let mut document = Document::new();
     let given = [
         "id",
@@ -85,6 +118,7 @@ fn document(mut body: Document, cidr: &Cidr, gateway: Option<IpAddr>, ranges: &[
         "ipv6_address_mode",
     ];
     take(&mut body, &given, &mut document);
+    document.insert("subnetpool_id".to_owned(), json!(origin.pool));
     document.insert("gateway_ip".to_owned(), json!(gateway));
     document.insert("cidr".to_owned(), json!(cidr.to_string()));
     document.insert("allocation_pools".to_owned(), json!(allocation::shown(ranges, cidr.version())));
@@ -216,10 +250,35 @@ pub(crate) fn remove(documents: &[Document]) -> Result<()> {
         other => Error::from(other),
     })?;
     ids.iter().try_for_each(|id| pools::drop(&pool_name(id)))?;
+    leave_scopes(documents)?;
     if mechanisms.want("subnet") {
         mechanisms.subnets(Operation::Delete, &Changed::all(documents), &networks)?;
     }
     Ok(())
+}
+
+/// A network is in the address scope of its subnets' pools as long as it has
+/// such a subnet.
+fn leave_scopes(documents: &[Document]) -> Result<()> {
+    let pooled: Vec<Document> =
+        documents.iter().filter(|subnet| set(subnet, "subnetpool_id").is_some()).cloned().collect();
+    let network_ids = distinct(&pooled, "network_id");
+    if network_ids.is_empty() {
+        return Ok(());
+    }
+    let left = of_networks(&network_ids)?;
+    let mut scopes = networks::Scopes::of(&networks::by_ids(&network_ids)?);
+    for id in &network_ids {
+        for version in [Version::V4, Version::V6] {
+            let stays = |subnet: &Subnet| {
+                subnet.network_id == *id && subnet.cidr.version() == version && subnet.subnetpool_id.is_some()
+            };
+            if !left.iter().any(stays) {
+                scopes.set(id, version, None);
+            }
+        }
+    }
+    scopes.write()
 }
 
 /// All subnets of these networks, with one query; the oldest first.

@@ -30,8 +30,13 @@ impl Version {
         }
     }
 
+    /// The family that the API writes so.
+    pub(crate) fn from_number(number: u8) -> Option<Version> {
+        [Version::V4, Version::V6].into_iter().find(|version| version.number() == number)
+    }
+
     /// Bits of an address.
-    fn width(self) -> u8 {
+    pub(crate) fn width(self) -> u8 {
         match self {
             Version::V4 => 32,
             Version::V6 => 128,
@@ -78,7 +83,19 @@ impl Cidr {
         if prefix > version.width() {
             return None;
         }
-        Some(Cidr { first: bits(address) & !host_mask(version, prefix), prefix, version })
+        Some(Cidr::of(version, bits(address), prefix))
+    }
+
+    /// The network of this family that begins with these bits and has a prefix
+    /// of this length; host bits are cut off.
+    pub(crate) fn of(version: Version, bits: u128, prefix: u8) -> Cidr {
+        let prefix = prefix.min(version.width());
+        Cidr { first: bits & !host_mask(version, prefix), prefix, version }
+    }
+
+    /// The network with a prefix of this length that an address is in.
+    pub(crate) fn around(address: IpAddr, prefix: u8) -> Cidr {
+        Cidr::of(Version::of(address), bits(address), prefix)
     }
 
     /// Length of the prefix, bits.

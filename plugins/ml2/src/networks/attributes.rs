@@ -2,6 +2,7 @@
 
 use super::sharing;
 use crate::attribute::{boolean, column, filterable, text};
+use crate::sharing::ACCESS_SHARED;
 use hadron_sdk::manifest::{Attribute, Collection, Derived, DerivedFrom, Quota, Rbac, Validator};
 use hadron_sdk::serde_json::json;
 
@@ -22,20 +23,18 @@ pub(crate) fn collection() -> Collection {
                 ..filterable("mtu", Validator::Integer { min: Some(0), max: Some(i64::from(i32::MAX)) })
             },
             filterable("status", Validator::String { max: Some(16) }),
-            Attribute {
-                enforce: true,
-                rbac: Some(sharing::ACCESS_SHARED.to_owned()),
-                ..boolean("shared", false)
-            },
+            Attribute { enforce: true, rbac: Some(ACCESS_SHARED.to_owned()), ..boolean("shared", false) },
             provider("provider:network_type", Validator::String { max: Some(32) }),
             provider("provider:physical_network", Validator::String { max: Some(64) }),
             provider("provider:segmentation_id", Validator::Integer { min: None, max: None }),
+            shown(super::scopes::V4),
+            shown(super::scopes::V6),
             text("description", 255),
         ],
         indexes: vec![column("name")],
         rbac: Some(Rbac {
             object_type: sharing::OBJECT_TYPE.to_owned(),
-            actions: vec![sharing::ACCESS_SHARED.to_owned()],
+            actions: vec![ACCESS_SHARED.to_owned()],
         }),
         derived: vec![Derived {
             name: "subnets".to_owned(),
@@ -47,6 +46,11 @@ pub(crate) fn collection() -> Collection {
         quota: Some(Quota { default: 100 }),
         ..Collection::default()
     }
+}
+
+/// The id of a row that follows from others.
+fn shown(name: &str) -> Attribute {
+    Attribute { name: name.to_owned(), validate: Validator::Uuid, nullable: true, ..Attribute::default() }
 }
 
 fn provider(name: &str, validate: Validator) -> Attribute {

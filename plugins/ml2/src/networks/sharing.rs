@@ -3,60 +3,35 @@
 //! In Neutron: `validate_network_rbac_policy_change`, `_validate_shared_update`.
 
 use super::COLLECTION;
-use crate::document::{set, text};
+use crate::document::text;
+use crate::sharing::{ACCESS_SHARED, Policy};
 use crate::{errors, owners, subnets};
-use hadron_sdk::events::{Event, Moment as Happened};
-use hadron_sdk::manifest::{EVERY_PROJECT, Moment, Subscription};
+use hadron_sdk::events::Moment;
+use hadron_sdk::manifest::EVERY_PROJECT;
 use hadron_sdk::store::{self, Query};
-use hadron_sdk::{Context, Document, Error, Result, rbac, serde_json};
+use hadron_sdk::{Context, Document, Error, Result, rbac};
 use std::collections::BTreeSet;
 
 /// What policies call networks.
 pub(crate) const OBJECT_TYPE: &str = "network";
-/// The action that makes `shared` true.
-pub(crate) const ACCESS_SHARED: &str = "access_as_shared";
-
-/// The events of policies that networks have a say in.
-pub(crate) fn subscription() -> Subscription {
-    Subscription {
-        collection: "rbac_policies".to_owned(),
-        on: vec![Moment::BeforeCreate, Moment::BeforeUpdate, Moment::BeforeDelete],
+/// A policy about a network is about to be made, changed or removed.
+/// In Neutron: `validate_network_rbac_policy_change`.
+pub(crate) fn policy(ctx: &Context, policy: &Policy<'_>) -> Result<()> {
+    if policy.action() != ACCESS_SHARED {
+        return Ok(());
     }
-}
-
-/// A policy is about to be made, changed or removed.
-pub(crate) fn heard(ctx: &Context, event: &Event) -> Result<()> {
-    let mut changes = event.changes.iter();
-    for document in &event.documents {
-        let policy: Document = serde_json::from_str(document)?;
-        let changes = changes.next().map(|text| serde_json::from_str::<Document>(text)).transpose()?;
-        let about = text(&policy, "object_type").trim().to_lowercase();
-        if about != OBJECT_TYPE || text(&policy, "action") != ACCESS_SHARED {
-            continue;
-        }
-        check(ctx, event.moment, &policy, changes.as_ref())?;
-    }
-    Ok(())
-}
-
-fn check(ctx: &Context, moment: Happened, policy: &Document, changes: Option<&Document>) -> Result<()> {
-    let (id, target) = (text(policy, "object_id"), text(policy, "target_tenant"));
+    let id = policy.object();
     let Some(network) = store::get::<Document>(COLLECTION, id)? else {
         return Err(Error::invalid_input(format!("Network {id} could not be found")));
     };
     let owner = text(&network, "project_id");
-    if moment != Happened::BeforeDelete && !ctx.caller.is_admin && owner != ctx.caller.project_id {
+    if policy.moment != Moment::BeforeDelete && !ctx.caller.is_admin && owner != ctx.caller.project_id {
         return Err(Error::invalid_input("Only admins can manipulate policies on networks they do not own"));
     }
-    let loses = match moment {
-        _ if target == owner => false,
-        Happened::BeforeUpdate => {
-            changes.and_then(|c| set(c, "target_tenant")).is_some_and(|new| new != target)
-        }
-        Happened::BeforeDelete => true,
-        _ => false,
-    };
-    if loses { check_unused(id, owner, target) } else { Ok(()) }
+    match policy.is_withdrawn() && policy.target() != owner {
+        true => check_unused(id, owner, policy.target()),
+        false => Ok(()),
+    }
 }
 
 /// A project loses its access only when it has no ports on the network that

@@ -15,6 +15,13 @@ pub(crate) fn default_gateway(cidr: &Cidr) -> IpAddr {
     }
 }
 
+/// The gateway of a subnet whose network was chosen from a pool, for which
+/// Neutron takes the first address after the network's in both families.
+/// In Neutron: `_allocate_any_subnet`.
+pub(crate) fn first_host(cidr: &Cidr) -> IpAddr {
+    cidr.address(cidr.first() + 1)
+}
+
 /// All usable addresses but the gateway. In Neutron: `generate_pools`.
 pub(crate) fn default_pools(cidr: &Cidr, gateway: Option<IpAddr>) -> Vec<Range> {
     let usable = cidr.usable();

@@ -18,6 +18,14 @@ pub(crate) fn collection() -> Collection {
                 required: true,
                 ..filterable("ip_version", Validator::Enum { values: vec![json!(4), json!(6)] })
             },
+            // A pool's id, or the word for prefixes that are delegated later.
+            Attribute {
+                post: true,
+                nullable: true,
+                index: true,
+                ..filterable("subnetpool_id", Validator::String { max: None })
+            },
+            asked_only("use_default_subnetpool", Validator::Boolean),
             boolean("enable_dhcp", true),
             mode("ipv6_ra_mode"),
             mode("ipv6_address_mode"),
@@ -45,15 +53,7 @@ pub(crate) fn collection() -> Collection {
             ),
             list("dns_nameservers", Validator::String { max: None }),
             text("description", 255),
-            // The length of a prefix from a subnet pool; there are none yet, so
-            // it is only ever refused, and not kept.
-            Attribute {
-                name: "prefixlen".to_owned(),
-                validate: Validator::Integer { min: Some(0), max: None },
-                post: true,
-                hidden: true,
-                ..Attribute::default()
-            },
+            asked_only("prefixlen", Validator::Integer { min: Some(0), max: None }),
         ],
         references: vec![Reference {
             attribute: "network_id".to_owned(),
@@ -63,6 +63,11 @@ pub(crate) fn collection() -> Collection {
         quota: Some(Quota { default: 100 }),
         ..Collection::default()
     }
+}
+
+/// What says something about a request, and is not kept.
+fn asked_only(name: &str, validate: Validator) -> Attribute {
+    Attribute { name: name.to_owned(), validate, post: true, ..Attribute::default() }
 }
 
 fn mode(name: &str) -> Attribute {

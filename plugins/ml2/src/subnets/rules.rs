@@ -1,6 +1,7 @@
 //! What a request about a subnet must fulfil, before anything is read.
 //! In Neutron: `_validate_subnet` and what it calls.
 
+use super::origin::{DELEGATED, Pool};
 use super::subnet::is_automatic;
 use crate::document::{flag, set, text, typed};
 use crate::errors;
@@ -25,19 +26,114 @@ struct HostRoute {
     nexthop: String,
 }
 
-/// Checks a request to create a subnet; answers its network address.
-pub(crate) fn check_create(body: &Document) -> Result<Cidr> {
-    let cidr = set(body, "cidr");
-    if cidr.is_some() && set(body, "prefixlen").is_some() {
+/// What a request says about a new subnet's network.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) version: Version,
+    /// The network itself.
+    pub(super) cidr: Option<Cidr>,
+    /// Or the pool that it is from,
+    pub(super) pool: Pool,
+    /// the length of its prefix,
+    pub(super) prefix: Option<u8>,
+    /// and the gateway, which says which one it is.
+    pub(super) gateway: Option<IpAddr>,
+}
+
+/// Checks a request to create a subnet.
+pub(super) fn check_create(body: &Document) -> Result<Asked> {
+    if set(body, "cidr").is_some() && set(body, "prefixlen").is_some() {
         return Err(errors::bad_subnets("cidr and prefixlen must not be supplied together"));
     }
-    let Some(given) = cidr.and_then(|value| value.as_str()) else {
-        return Err(errors::bad_subnets("a subnetpool must be specified in the absence of a cidr"));
+    let pool = pool_asked(body)?;
+    let version = typed::<u8>(body, "ip_version")?;
+    let asked = Asked {
+        version: Version::from_number(version).unwrap_or(Version::V4),
+        cidr: None,
+        pool,
+        prefix: set(body, "prefixlen")
+            .and_then(|length| length.as_u64())
+            .map(|length| u8::try_from(length).unwrap_or(u8::MAX)),
+        gateway: set(body, "gateway_ip")
+            .map(|_| address("gateway_ip", text(body, "gateway_ip")))
+            .transpose()?,
     };
+    if set(body, "cidr").is_some() {
+        return Ok(Asked { cidr: Some(check_given(body, version)?), ..asked });
+    }
+    if set(body, "allocation_pools").is_some() {
+        return Err(errors::bad_subnets("allocation_pools allowed only for specific subnet requests."));
+    }
+    if asked.pool == Pool::Given(DELEGATED.to_owned()) {
+        check_delegated(body, version)?;
+    }
+    if let Some(gateway) = asked.gateway {
+        check_version(Version::of(gateway), version, "gateway_ip", &gateway.to_string())?;
+    }
+    check_lists(body, version, NEW)?;
+    check_modes(body, version, None)?;
+    Ok(asked)
+}
+
+/// The pool that a request names. In Neutron: `_get_subnetpool_id`.
+fn pool_asked(body: &Document) -> Result<Pool> {
+    let id = text(body, "subnetpool_id");
+    let uuid = id.len() <= 36
+        && id.replace('-', "").len() == 32
+        && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    match (id, flag(body, "use_default_subnetpool")) {
+        ("", _) if set(body, "subnetpool_id").is_some() => {
+            Err(errors::bad_attribute("subnetpool_id", "'' is not a valid UUID"))
+        }
+        ("", true) => Ok(Pool::Default),
+        ("", false) if set(body, "cidr").is_none() => {
+            Err(errors::bad_subnets("a subnetpool must be specified in the absence of a cidr"))
+        }
+        ("", false) => Ok(Pool::None),
+        (_, true) => {
+            Err(errors::bad_subnets("subnetpool_id and use_default_subnetpool cannot both be specified"))
+        }
+        (id, _) if uuid || id == DELEGATED => Ok(Pool::Given(id.to_owned())),
+        (id, _) => Err(errors::bad_attribute("subnetpool_id", format!("'{id}' is not a valid UUID"))),
+    }
+}
+
+/// In Neutron: `_validate_subnet_for_pd`.
+fn check_delegated(body: &Document, version: u8) -> Result<()> {
+    if version != 6 {
+        return Err(errors::bad_subnets("Prefix Delegation can only be used with IPv6 subnets."));
+    }
+    for (name, says) in [("ipv6_ra_mode", "RA Mode"), ("ipv6_address_mode", "Address Mode")] {
+        if !is_automatic(Some(text(body, name)), None) {
+            return Err(errors::bad_subnets(format!(
+                "IPv6 {says} must be SLAAC or Stateless for Prefix Delegation."
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Checks what a subnet from a pool can have only with the network it got.
+pub(super) fn check_taken(body: &Document, cidr: &Cidr, gateway: Option<IpAddr>) -> Result<()> {
+    check_modes(body, cidr.version().number(), Some(cidr))?;
+    let nobodys = |number: u128| number == cidr.first() || number == cidr.last();
+    match gateway {
+        Some(gateway) if cidr.version() == Version::V4 && cidr.prefix() < 32 && nobodys(bits(gateway)) => {
+            Err(Error::conflict(
+                "IpamValueInvalid",
+                format!("Gateway IP {gateway} cannot be the network or broadcast IP address {cidr}"),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks the network that a request gives, and answers it.
+fn check_given(body: &Document, version: u8) -> Result<Cidr> {
+    let given = text(body, "cidr");
     let Some(cidr) = Cidr::parse(given) else {
         return Err(Error::invalid_input(format!("{given} is not in a CIDR format")));
     };
-    let version = typed::<u8>(body, "ip_version")?;
     check_version(cidr.version(), version, "cidr", &cidr.to_string())?;
     if cidr.version() == Version::V6 && cidr.first() == 0 {
         return Err(Error::invalid_input("IPv6 subnet '::' is not supported"));
@@ -47,7 +143,7 @@ pub(crate) fn check_create(body: &Document) -> Result<Cidr> {
     }
     check_gateway(body, &cidr)?;
     check_lists(body, version, NEW)?;
-    check_modes(body, version, &cidr)?;
+    check_modes(body, version, Some(&cidr))?;
     Ok(cidr)
 }
 
@@ -183,7 +279,7 @@ fn address(attribute: &str, given: &str) -> Result<IpAddr> {
 }
 
 /// In Neutron: `_validate_ipv6_attributes`.
-fn check_modes(body: &Document, version: u8, cidr: &Cidr) -> Result<()> {
+fn check_modes(body: &Document, version: u8, cidr: Option<&Cidr>) -> Result<()> {
     let mode = |name| Some(text(body, name)).filter(|mode| !mode.is_empty());
     let (ra_mode, address_mode) = (mode("ipv6_ra_mode"), mode("ipv6_address_mode"));
     if version == 4 {
@@ -207,7 +303,10 @@ fn check_modes(body: &Document, version: u8, cidr: &Cidr) -> Result<()> {
              attributes are set, they must be the same value"
         )));
     }
-    if is_automatic(ra_mode, address_mode) && cidr.prefix() != 64 {
+    if let Some(cidr) = cidr
+        && is_automatic(ra_mode, address_mode)
+        && cidr.prefix() != 64
+    {
         return Err(Error::invalid_input(format!(
             "Invalid CIDR {cidr} for IPv6 address mode. OpenStack uses the EUI-64 address format, which \
              requires the prefix to be /64"
@@ -233,7 +332,7 @@ mod tests {
     }
 
     fn accepted(more: Value) -> String {
-        check_create(&body(more)).unwrap().to_string()
+        check_create(&body(more)).unwrap().cidr.unwrap().to_string()
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(crate) struct Subnet {
     pub(crate) ipv6_address_mode: Option<String>,
     #[serde(default)]
     pub(crate) enable_dhcp: bool,
+    #[serde(default)]
+    pub(crate) subnetpool_id: Option<String>,
 }
 
 /// One of `allocation_pools`.
