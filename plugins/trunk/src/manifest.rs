@@ -79,6 +79,7 @@ fn collection() -> Collection {
             attribute: "port_id".to_owned(),
             collection: PORTS.to_owned(),
             on_delete: OnDelete::Restrict,
+            ..Reference::default()
         }],
         actions: actions(),
         quota: Some(Quota { default: -1 }),

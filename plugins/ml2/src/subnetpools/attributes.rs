@@ -117,6 +117,7 @@ pub(crate) fn collection() -> Collection {
             attribute: "address_scope_id".to_owned(),
             collection: "address_scopes".to_owned(),
             on_delete: OnDelete::Restrict,
+            ..Reference::default()
         }],
         actions: ["add_prefixes", "remove_prefixes", "onboard_network_subnets"]
             .map(|name| Action { name: name.to_owned(), verb: Verb::Update, ..Action::default() })
