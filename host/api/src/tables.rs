@@ -302,11 +302,14 @@ impl Resource {
                 attributes.push(attribute.clone());
             }
         }
+        let added = manifests.iter().flat_map(|m| &m.extends).filter(|e| e.collection == collection.name);
+        let derived: Vec<Derived> =
+            collection.derived.iter().chain(added.flat_map(|e| &e.derived)).cloned().collect();
         let by_name = attributes.iter().enumerate().map(|(i, a)| (a.name.clone(), i)).collect();
         let shown = STANDARD
             .iter()
             .map(|(name, _)| (*name).to_owned())
-            .chain(collection.derived.iter().map(|d| d.name.clone()))
+            .chain(derived.iter().map(|d| d.name.clone()))
             .chain(collection.computed.iter().filter(|a| !a.hidden).map(|a| a.name.clone()))
             .chain(attributes.iter().filter(|a| !a.hidden).map(|a| a.name.clone()))
             .filter(|name| !collection.without.contains(name))
@@ -328,7 +331,7 @@ impl Resource {
             .chain(&collection.computed)
             .filter(|a| a.enforce && !a.hidden)
             .map(|a| &a.name)
-            .chain(collection.derived.iter().map(|d| &d.name))
+            .chain(derived.iter().map(|d| &d.name))
             .map(|name| (name.clone(), format!("get_{ruled}:{name}")))
             .filter(|(_, rule)| policy.has(rule))
             .collect();
@@ -348,7 +351,7 @@ impl Resource {
             parent,
             attributes,
             by_name,
-            derived: collection.derived.clone(),
+            derived,
             computed: collection.computed.clone(),
             shown,
             hidden,

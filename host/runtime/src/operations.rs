@@ -158,7 +158,7 @@ pub(crate) async fn create(
 
     let mut rows = Vec::with_capacity(ids.len());
     for row in &ids {
-        let found = match collection.is_answered_by_query() {
+        let found = match unit.set.is_answered_by_query(&collection) {
             true => read(unit, id, row).await?,
             false => unit.written(id, row),
         };
@@ -242,7 +242,7 @@ pub(crate) async fn update(
     }
     sharing::apply(unit, shares).await?;
     let row = match unit.written(id, row) {
-        Some(row) if !collection.is_answered_by_query() => row,
+        Some(row) if !unit.set.is_answered_by_query(&collection) => row,
         _ => read(unit, id, row).await?.ok_or_else(|| not_found(&collection, row))?,
     };
     tell(unit, &id.name, Moment::AfterUpdate, &[row.json()], &[change]).await?;

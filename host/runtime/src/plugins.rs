@@ -195,6 +195,13 @@ impl PluginSet {
         })
     }
 
+    /// Whether a row of the collection as it was written is not all there is to
+    /// show of it.
+    pub(crate) fn is_answered_by_query(&self, collection: &Collection) -> bool {
+        collection.is_answered_by_query()
+            || self.extenders(&collection.name).any(|(_, extends)| !extends.derived.is_empty())
+    }
+
     /// The plugin of that name, if it takes part.
     pub fn plugin(&self, name: &str) -> Option<&Arc<Plugin>> {
         self.active().find(|p| p.manifest.name == name)

@@ -2,13 +2,18 @@
 //! part of a manifest becomes, and back from a constraint's name to the
 //! manifest's words.
 
+mod build;
+mod derived;
 mod rbac;
 
+pub(crate) use derived::{Derived, RowsOf, Shown, Source};
 pub(crate) use rbac::{EntriesOf, Objects};
+
+use build::{build_table, resolve};
 
 use crate::sql::{Ident, Member};
 use crate::{CollectionId, StoreError};
-use hadron_manifest::{Attribute, Collection, Column, DerivedFrom, Manifest, OnDelete, Refusal, Validator};
+use hadron_manifest::{Attribute, Column, Manifest, Refusal};
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -30,13 +35,15 @@ pub(crate) struct Schema {
     showing: HashMap<CollectionId, Vec<Showing>>,
 }
 
-/// A row that lists the rows which refer to it, so that it changes when one of
+/// A row that shows the rows which refer to it, so that it changes when one of
 /// them comes or goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Showing {
     /// The attribute by which they refer.
     pub(crate) attribute: String,
     pub(crate) column: Ident,
+    /// It shows more than ids: it changes with what it shows.
+    pub(crate) documents: bool,
     /// Whose row it is.
     pub(crate) by: CollectionId,
     pub(crate) table: Ident,
@@ -154,8 +161,7 @@ pub(crate) struct Reference {
     /// What a deletion is answered that it does not allow.
     pub(crate) refusal: Option<Refusal>,
     pub(crate) name: Ident,
-    /// What conditions on the row referred to can be about; none for items of
-    /// lists.
+    /// The attributes of the row referred to; none for items of lists.
     pub(crate) above: Vec<Above>,
 }
 
@@ -163,7 +169,8 @@ pub(crate) struct Reference {
 #[derive(Clone, Debug)]
 pub(crate) struct Above {
     pub(crate) name: String,
-    pub(crate) kind: Column,
+    /// What a condition on it compares; none where there can be none.
+    pub(crate) kind: Option<Column>,
     pub(crate) value: ParentValue,
 }
 
@@ -189,22 +196,6 @@ pub(crate) struct ListColumn {
     pub(crate) member: Member,
     pub(crate) column: Ident,
     pub(crate) kind: Column,
-}
-
-/// A derived attribute.
-#[derive(Debug)]
-pub(crate) struct Derived {
-    pub(crate) name: String,
-    pub(crate) from: Source,
-}
-
-/// Where a derived attribute comes from.
-#[derive(Debug)]
-pub(crate) enum Source {
-    /// Ids of rows of `table` whose `column` is this row's id.
-    Referring { table: Ident, column: Ident },
-    /// A value of the row that `column` names.
-    Parent { column: Ident, table: Ident, value: ParentValue },
 }
 
 /// A value of a parent row.
@@ -243,6 +234,10 @@ pub(crate) fn table_name(plugin: &str, collection: &str) -> Ident {
 impl Table {
     pub(crate) fn field(&self, name: &str) -> Option<&Field> {
         self.by_name.get(name).and_then(|i| self.fields.get(*i))
+    }
+
+    pub(crate) fn is_extension(&self, field: &Field) -> bool {
+        matches!(field.place, Place::Extension(_))
     }
 
     fn extension(&self, place: Place) -> Option<&Extension> {
@@ -309,16 +304,31 @@ impl Schema {
             }
         }
         let mut schema = Schema::default();
+        let mut tables = Vec::new();
         for manifest in manifests {
             for collection in &manifest.collections {
-                let table = build_table(manifests, manifest, collection)?;
-                for (child, attribute, column) in shown_by(manifests, manifest, collection) {
-                    let (by, public, table) = (table.id.clone(), table.public, table.name.clone());
-                    let showing = Showing { attribute, column, by, table, public };
-                    schema.showing.entry(child).or_default().push(showing);
-                }
-                schema.add(table)?;
+                tables.push(build_table(manifests, manifest, collection)?);
             }
+        }
+        for (place, derived) in derived::all(manifests, &tables)?.into_iter().enumerate() {
+            let Some(table) = tables.get_mut(place) else { continue };
+            for one in &derived {
+                for shows in one.from.rows().iter().filter(|r| standard(&r.attribute).is_none()) {
+                    let showing = Showing {
+                        attribute: shows.attribute.clone(),
+                        column: shows.column.clone(),
+                        documents: shows.documents,
+                        by: table.id.clone(),
+                        table: table.name.clone(),
+                        public: table.public,
+                    };
+                    schema.showing.entry(shows.collection.clone()).or_default().push(showing);
+                }
+            }
+            table.derived = derived;
+        }
+        for table in tables {
+            schema.add(table)?;
         }
         for manifest in manifests {
             for extends in &manifest.extends {
@@ -509,420 +519,4 @@ pub(crate) struct Incoming {
     pub(crate) column: Ident,
     pub(crate) cascade: bool,
     pub(crate) refusal: Option<Refusal>,
-}
-
-/// A plugin's own collection of that name, else any plugin's public one.
-fn resolve<'a>(
-    manifests: &'a [Arc<Manifest>],
-    own: &'a Manifest,
-    name: &str,
-) -> Option<(CollectionId, &'a Collection)> {
-    let of = |m: &Manifest| CollectionId { plugin: m.name.as_str().into(), name: name.into() };
-    if let Some(found) = own.collections.iter().find(|c| c.name == name) {
-        return Some((of(own), found));
-    }
-    manifests
-        .iter()
-        .find_map(|m| m.collections.iter().find(|c| !c.private && c.name == name).map(|c| (of(m), c)))
-}
-
-/// The collections whose ids a collection's rows list, with the attribute by
-/// which they refer and its column.
-fn shown_by(
-    manifests: &[Arc<Manifest>],
-    owner: &Manifest,
-    collection: &Collection,
-) -> Vec<(CollectionId, String, Ident)> {
-    let mut shown = Vec::new();
-    for derived in &collection.derived {
-        if let DerivedFrom::Referring { collection: referring, attribute } = &derived.from
-            && standard(attribute).is_none()
-            && let Some((child, _)) = resolve(manifests, owner, referring)
-        {
-            shown.push((child, attribute.clone(), column_of(attribute)));
-        }
-    }
-    shown
-}
-
-fn build_table(
-    manifests: &[Arc<Manifest>],
-    owner: &Manifest,
-    collection: &Collection,
-) -> Result<Table, StoreError> {
-    let name = table_name(&owner.name, &collection.name);
-    let with_column: HashSet<&str> = collection
-        .keys
-        .iter()
-        .flat_map(|k| &k.attributes)
-        .chain(collection.indexes.iter().flatten())
-        .chain(collection.references.iter().map(|r| &r.attribute))
-        .map(String::as_str)
-        .collect();
-    let mut table = Table {
-        id: CollectionId { plugin: owner.name.as_str().into(), name: collection.name.as_str().into() },
-        public: !collection.private,
-        fields: Vec::new(),
-        by_name: HashMap::new(),
-        extensions: Vec::new(),
-        keys: Vec::new(),
-        indexes: Vec::new(),
-        references: Vec::new(),
-        lists: Vec::new(),
-        derived: Vec::new(),
-        entries: rbac::entries_of(manifests, collection)?,
-        objects: None,
-        quota: collection.quota_name().map(Into::into),
-        name,
-    };
-    for attribute in &collection.attributes {
-        let column = (attribute.index || with_column.contains(attribute.name.as_str()))
-            .then(|| column_of(&attribute.name));
-        table.add_field(manifests, owner, attribute, Place::Document, column)?;
-    }
-    let kept = collection.kept();
-    if !kept.is_empty() {
-        let place = Place::Extension(table.extensions.len());
-        table.extensions.push(Extension::kept(&kept));
-        for attribute in &kept {
-            table.add_field(manifests, owner, attribute, place, None)?;
-        }
-    }
-    if !collection.private {
-        for extender in manifests {
-            let extends = || extender.extends.iter().filter(|e| e.collection == collection.name);
-            let attributes: Vec<&Attribute> = extends().flat_map(|e| &e.attributes).collect();
-            let referring: Vec<_> = extends().flat_map(|e| &e.references).collect();
-            if attributes.is_empty() {
-                continue;
-            }
-            let place = Place::Extension(table.extensions.len());
-            table.extensions.push(Extension::of(&extender.name));
-            for attribute in attributes {
-                let refers = referring.iter().any(|r| r.attribute == attribute.name);
-                let column = (attribute.index || refers)
-                    .then(|| Ident::new(&["x_", &extender.name, "__", &attribute.name]));
-                table.add_field(manifests, extender, attribute, place, column)?;
-            }
-        }
-    }
-    table.add_constraints(manifests, owner, collection)?;
-    table.add_derived(manifests, owner, collection)?;
-    table.add_objects(manifests, collection)?;
-    Ok(table)
-}
-
-impl Table {
-    fn add_field(
-        &mut self,
-        manifests: &[Arc<Manifest>],
-        owner: &Manifest,
-        attribute: &Attribute,
-        place: Place,
-        column: Option<Ident>,
-    ) -> Result<(), StoreError> {
-        let name = Member::new(&attribute.name)?;
-        if self.by_name.insert(attribute.name.clone(), self.fields.len()).is_some() {
-            return Err(StoreError::Invalid(format!(
-                "the attribute '{}' of '{}' is declared by two plugins",
-                attribute.name, self.id.name
-            )));
-        }
-        let list = match &attribute.list {
-            Some(_) => {
-                let list = self.build_list(manifests, owner, attribute, place)?;
-                self.lists.push(list);
-                Some(self.lists.len() - 1)
-            }
-            None => None,
-        };
-        self.fields.push(Field {
-            name,
-            kind: attribute.validate.column(),
-            place,
-            column,
-            list,
-            rbac: attribute.rbac.clone(),
-        });
-        Ok(())
-    }
-
-    fn build_list(
-        &self,
-        manifests: &[Arc<Manifest>],
-        owner: &Manifest,
-        attribute: &Attribute,
-        place: Place,
-    ) -> Result<List, StoreError> {
-        let table = match self.extension(place) {
-            None => Ident::new(&[self.name.as_str(), "__", &attribute.name]),
-            Some(extension) => {
-                Ident::new(&[self.name.as_str(), "__", extension.column.as_str(), "__", &attribute.name])
-            }
-        };
-        let Validator::List { items, .. } = &attribute.validate else {
-            return Err(StoreError::Invalid(format!("'{}' has a list table but is no list", attribute.name)));
-        };
-        let declared = attribute.list.clone().unwrap_or_default();
-        let scalar = !matches!(**items, Validator::Object { .. } | Validator::Dict | Validator::Any);
-        let kind = |member: &str| match &**items {
-            Validator::Object { members } => {
-                members.iter().find(|m| m.name == member).map_or(Column::Text, |m| m.validate.column())
-            }
-            other if scalar => other.column(),
-            _ => Column::Text,
-        };
-        let mut list = List {
-            attribute: Member::new(&attribute.name)?,
-            place,
-            scalar,
-            columns: Vec::new(),
-            keys: Vec::new(),
-            indexes: Vec::new(),
-            references: Vec::new(),
-            owner: Ident::new(&[table.as_str(), "__f__owner"]),
-            table,
-        };
-        let mut wanted = declared.columns.clone();
-        if scalar && wanted.is_empty() {
-            wanted.push(hadron_manifest::ListTableColumn { name: "value".to_owned(), ..Default::default() });
-        }
-        for column in &wanted {
-            if scalar && column.name != "value" {
-                return Err(StoreError::Invalid(format!(
-                    "the list '{}' of '{}' holds scalars: its one column is 'value', not '{}'",
-                    attribute.name, self.id.name, column.name
-                )));
-            }
-            let ident = column_of(&column.name);
-            if list.columns.iter().any(|c| c.column == ident) {
-                return Err(StoreError::Invalid(format!(
-                    "the column '{}' of the list '{}' is declared twice",
-                    column.name, attribute.name
-                )));
-            }
-            if let Some(target) = &column.references {
-                let (target, _) = resolve(manifests, owner, target).ok_or_else(|| {
-                    unknown_target(&self.id, &format!("{}.{}", attribute.name, column.name), target)
-                })?;
-                list.references.push(Reference {
-                    attribute: attribute.name.clone(),
-                    column: ident.clone(),
-                    table: table_name(&target.plugin, &target.name),
-                    target,
-                    cascade: false,
-                    refusal: None,
-                    name: Ident::new(&[list.table.as_str(), "__f__", &column.name]),
-                    above: Vec::new(),
-                });
-            }
-            list.indexes.push(Index {
-                says: attribute.name.clone(),
-                name: Ident::new(&[list.table.as_str(), "__i__", &column.name]),
-                columns: vec![ident.clone()],
-            });
-            list.columns.push(ListColumn {
-                member: Member::new(&column.name)?,
-                column: ident,
-                kind: kind(&column.name),
-            });
-        }
-        for key in &declared.keys {
-            let columns: Vec<Ident> = key.iter().map(|member| column_of(member)).collect();
-            if columns.is_empty() || columns.iter().any(|c| !list.columns.iter().any(|l| l.column == *c)) {
-                return Err(StoreError::Invalid(format!(
-                    "a key of the list '{}' of '{}' names a column that is not declared",
-                    attribute.name, self.id.name
-                )));
-            }
-            // The key's index serves its first column too.
-            list.indexes.retain(|i| i.columns.first() != columns.first());
-            list.keys.push(Index {
-                says: attribute.name.clone(),
-                name: Ident::new(&[list.table.as_str(), "__k__", &key.join("__")]),
-                columns,
-            });
-        }
-        Ok(list)
-    }
-
-    /// The column that holds this attribute of the owner's.
-    fn own_column(&self, attribute: &str) -> Result<Ident, StoreError> {
-        standard(attribute)
-            .map(|(column, _)| column)
-            .or_else(|| self.field(attribute).and_then(|f| f.column.clone()))
-            .ok_or_else(|| {
-                StoreError::Invalid(format!(
-                    "'{}' has no attribute '{attribute}' with a column",
-                    self.id.name
-                ))
-            })
-    }
-
-    fn add_constraints(
-        &mut self,
-        manifests: &[Arc<Manifest>],
-        owner: &Manifest,
-        collection: &Collection,
-    ) -> Result<(), StoreError> {
-        let name = self.name.clone();
-        for key in &collection.keys {
-            let columns = key.attributes.iter().map(|a| self.own_column(a)).collect::<Result<Vec<_>, _>>()?;
-            self.keys.push(Index {
-                says: key.name.clone(),
-                name: Ident::new(&[name.as_str(), "__k__", &key.name]),
-                columns,
-            });
-        }
-        let added = manifests.iter().filter(|_| !collection.private).flat_map(|extender| {
-            let extends = extender.extends.iter().filter(|e| e.collection == collection.name);
-            extends.flat_map(|e| &e.references).map(|r| (extender.as_ref(), r))
-        });
-        for (owner, reference) in collection.references.iter().map(|r| (owner, r)).chain(added) {
-            let (target, parent) = resolve(manifests, owner, &reference.collection)
-                .ok_or_else(|| unknown_target(&self.id, &reference.attribute, &reference.collection))?;
-            self.references.push(Reference {
-                attribute: reference.attribute.clone(),
-                column: self.own_column(&reference.attribute)?,
-                table: table_name(&target.plugin, &target.name),
-                target,
-                cascade: reference.on_delete == OnDelete::Cascade,
-                refusal: reference.refusal.clone(),
-                name: Ident::new(&[name.as_str(), "__f__", &reference.attribute]),
-                above: above(manifests, parent)?,
-            });
-        }
-        let mut wanted: Vec<(String, Vec<Ident>)> = Vec::new();
-        for index in &collection.indexes {
-            let columns = index.iter().map(|a| self.own_column(a)).collect::<Result<Vec<_>, _>>()?;
-            wanted.push((index.join("__"), columns));
-        }
-        let mut single: Vec<(String, Ident)> =
-            self.columns().map(|(f, c)| (f.name.as_str().to_owned(), c.clone())).collect();
-        single.push(("project_id".to_owned(), Ident::host("project_id")));
-        for (says, column) in single {
-            let served = self.keys.iter().map(|k| &k.columns).chain(wanted.iter().map(|(_, c)| c));
-            // Only what is filtered or referenced by itself needs its own index.
-            if served.clone().all(|columns| columns.first() != Some(&column)) {
-                wanted.push((says, vec![column]));
-            }
-        }
-        for (says, columns) in wanted {
-            let index = Ident::new(&[name.as_str(), "__i__", &says]);
-            if !columns.is_empty() && !self.indexes.iter().any(|i| i.columns == columns) {
-                self.indexes.push(Index { says, name: index, columns });
-            }
-        }
-        Ok(())
-    }
-
-    fn add_derived(
-        &mut self,
-        manifests: &[Arc<Manifest>],
-        owner: &Manifest,
-        collection: &Collection,
-    ) -> Result<(), StoreError> {
-        for derived in &collection.derived {
-            let problem = |what: String| {
-                StoreError::Invalid(format!(
-                    "the derived attribute '{}' of '{}' {what}",
-                    derived.name, collection.name
-                ))
-            };
-            Member::new(&derived.name)?;
-            let from = match &derived.from {
-                DerivedFrom::Referring { collection: referring, attribute } => {
-                    let (id, found) = resolve(manifests, owner, referring)
-                        .ok_or_else(|| problem(format!("names '{referring}', which no plugin declares")))?;
-                    if !found.references.iter().any(|r| r.attribute == *attribute) {
-                        return Err(problem(format!(
-                            "names '{attribute}', which is no reference of '{referring}'"
-                        )));
-                    }
-                    let column = standard(attribute).map_or_else(|| column_of(attribute), |(c, _)| c);
-                    Source::Referring { table: table_name(&id.plugin, &id.name), column }
-                }
-                DerivedFrom::Parent { reference, attribute } => {
-                    let target = collection
-                        .references
-                        .iter()
-                        .find(|r| r.attribute == *reference)
-                        .ok_or_else(|| problem(format!("names '{reference}', which is no reference")))?;
-                    let (id, parent) = resolve(manifests, owner, &target.collection).ok_or_else(|| {
-                        problem(format!("names '{}', which is not there", target.collection))
-                    })?;
-                    let value = match (standard(attribute), parent.attribute(attribute)) {
-                        (Some((column, _)), _) => ParentValue::Column(column),
-                        (None, Some(found)) => parent_value(manifests, parent, Ident::host("doc"), found)?,
-                        (None, None) => {
-                            return Err(problem(format!(
-                                "names '{attribute}', which '{}' lacks",
-                                parent.name
-                            )));
-                        }
-                    };
-                    Source::Parent {
-                        column: self.own_column(reference)?,
-                        table: table_name(&id.plugin, &id.name),
-                        value,
-                    }
-                }
-            };
-            self.derived.push(Derived { name: derived.name.clone(), from });
-        }
-        Ok(())
-    }
-}
-
-/// What a condition on a row of this collection can be about, seen from a row
-/// that refers to it.
-fn above(manifests: &[Arc<Manifest>], parent: &Collection) -> Result<Vec<Above>, StoreError> {
-    let mut found = Vec::new();
-    let mut add = |json: Ident, attributes: &[Attribute]| -> Result<(), StoreError> {
-        let plain =
-            |v: &Validator| !matches!(v, Validator::List { .. } | Validator::Object { .. } | Validator::Dict);
-        for attribute in attributes.iter().filter(|a| plain(&a.validate)) {
-            found.push(Above {
-                name: attribute.name.clone(),
-                kind: attribute.validate.column(),
-                value: parent_value(manifests, parent, json.clone(), attribute)?,
-            });
-        }
-        Ok(())
-    };
-    add(Ident::host("doc"), &parent.attributes)?;
-    if !parent.private {
-        for extender in manifests {
-            for extends in extender.extends.iter().filter(|e| e.collection == parent.name) {
-                add(Ident::new(&["x_", &extender.name]), &extends.attributes)?;
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// Where rows of this collection have the value of an attribute.
-fn parent_value(
-    manifests: &[Arc<Manifest>],
-    parent: &Collection,
-    json: Ident,
-    attribute: &Attribute,
-) -> Result<ParentValue, StoreError> {
-    Ok(match &attribute.rbac {
-        Some(action) => ParentValue::Decided(rbac::entries_of(manifests, parent)?, action.clone()),
-        None => ParentValue::Member(json, Member::new(&attribute.name)?),
-    })
-}
-
-fn unknown_target(from: &CollectionId, attribute: &str, target: &str) -> StoreError {
-    StoreError::Invalid(format!(
-        "'{attribute}' of '{}' refers to the collection '{target}', which no loaded plugin declares",
-        from.name
-    ))
-}
-
-impl Table {
-    pub(crate) fn is_extension(&self, field: &Field) -> bool {
-        matches!(field.place, Place::Extension(_))
-    }
 }

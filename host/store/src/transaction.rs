@@ -244,7 +244,7 @@ impl Transaction {
             self.insert_items(&table, list, items, &parts, &ids).await?;
         }
         let all: Vec<&Parts> = parts.iter().collect();
-        self.revise_shown(&table, &all).await?;
+        self.revise_shown(&table, &all, None).await?;
         let mut written = Vec::with_capacity(rows.len());
         if let Some(quota) = &table.quota {
             rows.iter().for_each(|row| self.counts.add(row.project_id.as_deref(), quota, 1));
@@ -345,9 +345,9 @@ impl Transaction {
             let items = items.map_err(|error| self.doom(error))?;
             self.insert_items(&table, list, items, &parts, &ids).await?;
         }
-        if self.schema.showing(collection).iter().any(|s| changed.contains(&s.attribute)) {
+        if shown {
             let both: Vec<&Parts> = before.iter().chain(&parts).collect();
-            self.revise_shown(&table, &both).await?;
+            self.revise_shown(&table, &both, Some(&changed)).await?;
         }
         let (document, extensions) = parts.first().map(|p| p.texts(&table)).unwrap_or_default();
         let row = Row {

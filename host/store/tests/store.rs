@@ -30,5 +30,7 @@ mod quotas;
 mod rbac;
 #[path = "suite/rows.rs"]
 mod rows;
+#[path = "suite/shown.rs"]
+mod shown;
 #[path = "suite/units.rs"]
 mod units;

@@ -1,6 +1,6 @@
 //! Rules a manifest must keep, so that everything made from it is sound.
 
-use crate::{Attribute, Collection, Manifest, OnDelete, Rbac, Reference, Validator};
+use crate::{Attribute, Collection, Derived, DerivedFrom, Manifest, OnDelete, Rbac, Reference, Validator};
 use std::collections::HashSet;
 
 /// What is wrong with a manifest, as one sentence.
@@ -33,6 +33,7 @@ pub fn check(manifest: &Manifest) -> Vec<Problem> {
     for extends in &manifest.extends {
         check_attributes(&extends.collection, &extends.attributes, &mut problems);
         check_rbac(&extends.collection, &extends.attributes, None, &mut problems);
+        check_derived(&extends.collection, &extends.derived, &mut problems);
         for reference in &extends.references {
             if !extends.attributes.iter().any(|a| a.name == reference.attribute) {
                 problems.push(format!(
@@ -70,6 +71,7 @@ fn check_collection(collection: &Collection, problems: &mut Vec<Problem>) {
     for standard in collection.without.iter().filter(|s| !STANDARD.contains(&s.as_str())) {
         problems.push(format!("'{name}' cannot be without '{standard}'"));
     }
+    check_derived(name, &collection.derived, problems);
     check_actions(collection, problems);
     if collection.quota.is_some_and(|quota| quota.default < -1) {
         problems.push(format!("the default quota of '{name}' must be a number of rows, or -1 for no limit"));
@@ -101,6 +103,14 @@ fn check_collection(collection: &Collection, problems: &mut Vec<Problem>) {
                 "the parent attribute '{}' of '{name}' is not declared as a reference",
                 parent.attribute
             ));
+        }
+    }
+}
+
+fn check_derived(collection: &str, derived: &[Derived], problems: &mut Vec<Problem>) {
+    for derived in derived {
+        if derived.from == DerivedFrom::Rows(Vec::new()) {
+            problems.push(format!("'{}' of '{collection}' shows rows of no collection", derived.name));
         }
     }
 }
@@ -255,6 +265,7 @@ mod tests {
                 collection: "things".into(),
                 attributes: vec![Attribute { name: "owner".into(), ..Attribute::default() }],
                 references: vec![reference],
+                ..Extends::default()
             };
             check(&Manifest { name: "x".into(), extends: vec![extends], ..Manifest::default() }).len()
         };

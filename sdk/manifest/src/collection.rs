@@ -2,6 +2,7 @@
 
 use crate::{Action, Attribute, Entries, Rbac, Standard};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// A kind of resource, owned by one plugin, kept in one table.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -224,6 +225,10 @@ pub enum DerivedFrom {
         /// Its reference attribute.
         attribute: String,
     },
+    /// The list of such rows themselves, of one collection after the other, of
+    /// each in the order of its creation. The row that shows them changes, for
+    /// `revision_number`, when one of them does.
+    Rows(Vec<RowsOf>),
     /// An attribute of the row that this row's `reference` names.
     Parent {
         /// A reference attribute of this collection.
@@ -231,6 +236,21 @@ pub enum DerivedFrom {
         /// The attribute of the row referred to.
         attribute: String,
     },
+}
+
+/// Rows of a collection that refer to a row and are shown with it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RowsOf {
+    /// The referring collection; of the same plugin.
+    pub collection: String,
+    /// Its reference attribute.
+    pub attribute: String,
+    /// What is shown of each, `id` and the like included; where empty, all that
+    /// its own show has, but for what is computed and for other rows.
+    pub show: Vec<String>,
+    /// Members that each has besides, e.g. what sort of row it is.
+    pub add: Map<String, Value>,
 }
 
 /// What is done to a collection; also what can be granted.

@@ -19,7 +19,7 @@ pub use action::{Action, Takes};
 pub use attribute::{Attribute, Column, ListTable, ListTableColumn, Validator};
 pub use check::{Problem, STANDARD, check};
 pub use collection::{
-    Called, Collection, Derived, DerivedFrom, Key, OnDelete, Parent, Quota, Reference, Refusal, Verb,
+    Called, Collection, Derived, DerivedFrom, Key, OnDelete, Parent, Quota, Reference, Refusal, RowsOf, Verb,
     camel_case,
 };
 pub use grants::{HttpGrant, Requests, ResourceRequest};
@@ -84,6 +84,9 @@ pub struct Extends {
     pub attributes: Vec<Attribute>,
     /// Those of them that hold the id of a row of another collection.
     pub references: Vec<Reference>,
+    /// Attributes the host answers by the same query that reads the row: from
+    /// rows of this plugin that refer to it, or from a row that it refers to.
+    pub derived: Vec<Derived>,
 }
 
 /// One entry of `GET /v2.0/extensions`.

@@ -136,6 +136,7 @@ fn standard(name: &str, column: Column) -> Value {
 fn derived_schema(tables: &Tables, resource: &Resource, derived: &Derived) -> Value {
     match &derived.from {
         DerivedFrom::Referring { .. } => json!({"type": "array", "items": {"type": "string"}}),
+        DerivedFrom::Rows(_) => json!({"type": "array", "items": {"type": "object"}}),
         DerivedFrom::Parent { reference, attribute } => {
             let to = resource.references.iter().find(|r| r.attribute == *reference);
             let parent = to.and_then(|r| tables.of_collection(&r.collection));

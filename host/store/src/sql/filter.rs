@@ -187,8 +187,8 @@ fn above_operand(reference: &Reference, name: &str) -> Result<Operand, StoreErro
     if let Some((column, kind)) = standard(name) {
         return Ok(Operand { alias: ABOVE, source: Source::Column(column), kind });
     }
-    let found = reference.above.iter().find(|a| a.name == name);
-    let found = found.ok_or_else(|| unknown(&reference.target.name, name))?;
+    let found = reference.above.iter().find_map(|a| Some((a, a.kind.filter(|_| a.name == name)?)));
+    let (found, kind) = found.ok_or_else(|| unknown(&reference.target.name, name))?;
     let source = match &found.value {
         ParentValue::Column(column) => Source::Column(column.clone()),
         ParentValue::Member(json, member) => {
@@ -196,7 +196,7 @@ fn above_operand(reference: &Reference, name: &str) -> Result<Operand, StoreErro
         }
         ParentValue::Decided(entries, action) => Source::Decided(entries.clone(), action.clone()),
     };
-    Ok(Operand { alias: ABOVE, source, kind: found.kind })
+    Ok(Operand { alias: ABOVE, source, kind })
 }
 
 /// The ids of all rows that fit are gathered once: then an index on the

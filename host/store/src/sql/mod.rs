@@ -8,6 +8,7 @@
 mod answers;
 mod changes;
 mod ddl;
+mod derived;
 mod filter;
 mod host;
 mod journal;
@@ -19,6 +20,7 @@ mod rows;
 pub(crate) use answers::*;
 pub(crate) use changes::*;
 pub(crate) use ddl::*;
+use derived::derived_column;
 pub(crate) use host::*;
 pub(crate) use journal::*;
 pub(crate) use pools::*;

@@ -1,8 +1,8 @@
 //! Statements about the rows of collections.
 
 use super::filter::{Operand, ROW, filter, operand};
-use super::{Bind, Dialect, Ident, Member, Sql, answer_allowed};
-use crate::schema::{List, ParentValue, Place, Source, Table};
+use super::{Bind, Dialect, Ident, Member, Sql, answer_allowed, derived_column};
+use crate::schema::{List, Place, Table};
 use crate::{Direction, Predicate, Query, StoreError, View};
 use hadron_manifest::Column;
 
@@ -31,7 +31,7 @@ fn columns(sql: &mut Sql, table: &Table, view: &View) {
             if view.hidden.contains(&derived.name) {
                 sql.push("'null'");
             } else {
-                derived_column(sql, &derived.from);
+                derived_column(sql, ROW, &derived.from);
             }
         }
     }
@@ -75,40 +75,6 @@ fn json_column(sql: &mut Sql, table: &Table, place: Place, view: &View) {
                 sql.member(member);
             });
             sql.push("]::text[])::text");
-        }
-    }
-}
-
-fn derived_column(sql: &mut Sql, source: &Source) {
-    match source {
-        Source::Referring { table, column } => {
-            sql.either(
-                "(SELECT json_group_array(r.\"id\" ORDER BY r.\"created_at\", r.\"id\") FROM ",
-                "(SELECT COALESCE(json_agg(r.\"id\" ORDER BY r.\"created_at\", r.\"id\"), '[]')::text FROM ",
-            );
-            sql.ident(table).push(" AS r WHERE r.").ident(column).push(" = t.\"id\")");
-        }
-        Source::Parent { column, table, value } => {
-            sql.push("COALESCE((SELECT ");
-            match (sql.dialect, value) {
-                (_, ParentValue::Decided(entries, action)) => {
-                    answer_allowed(sql, "p", entries.as_ref(), action);
-                }
-                (Dialect::Sqlite, ParentValue::Column(column)) => {
-                    sql.push("json_quote(").column("p", column).push(")");
-                }
-                (Dialect::Postgres, ParentValue::Column(column)) => {
-                    sql.push("to_json(").column("p", column).push(")::text");
-                }
-                (Dialect::Sqlite, ParentValue::Member(json, member)) => {
-                    sql.column("p", json).push(" -> ").path(member);
-                }
-                (Dialect::Postgres, ParentValue::Member(json, member)) => {
-                    sql.push("(").column("p", json).push(" -> ").member(member).push(")::text");
-                }
-            }
-            sql.push(" FROM ").ident(table).push(" AS p WHERE p.\"id\" = ");
-            sql.column(ROW, column).push("), 'null')");
         }
     }
 }

@@ -11,10 +11,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Transaction {
-    /// Raises the revisions of rows that show these, or did.
-    pub(super) async fn revise_shown(&mut self, table: &Table, rows: &[&Parts]) -> Result<(), StoreError> {
+    /// Raises the revisions of rows that show these, or did; of a change, where
+    /// it shows.
+    pub(super) async fn revise_shown(
+        &mut self,
+        table: &Table,
+        rows: &[&Parts],
+        changed: Option<&[String]>,
+    ) -> Result<(), StoreError> {
         let schema = self.schema.clone();
-        for showing in schema.showing(&table.id) {
+        let shows =
+            |s: &&Showing| s.documents || changed.is_none_or(|changed| changed.contains(&s.attribute));
+        for showing in schema.showing(&table.id).iter().filter(shows) {
             let Some(field) = table.field(&showing.attribute) else { continue };
             let parents = rows.iter().filter_map(|row| row.text_of(field)).map(str::to_owned).collect();
             self.revise(showing, parents).await?;

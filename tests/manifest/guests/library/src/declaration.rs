@@ -1,7 +1,9 @@
 //! What there is.
 
 use hadron_sdk::Manifest;
-use hadron_sdk::manifest::{Attribute, Called, Collection, Parent, Reference, Validator};
+use hadron_sdk::manifest::{
+    Attribute, Called, Collection, Derived, DerivedFrom, Parent, Reference, RowsOf, Validator,
+};
 use hadron_sdk::serde_json::json;
 
 fn text(name: &str) -> Attribute {
@@ -32,6 +34,14 @@ fn shelves() -> Collection {
         called: called("wooden_shelves", "shelf"),
         path_prefix: "library".into(),
         attributes: vec![text("name")],
+        derived: vec![Derived {
+            name: "books".into(),
+            from: DerivedFrom::Rows(vec![RowsOf {
+                collection: "library_books".into(),
+                attribute: "shelf_id".into(),
+                ..RowsOf::default()
+            }]),
+        }],
         ..Collection::default()
     }
 }
