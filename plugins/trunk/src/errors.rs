@@ -36,13 +36,6 @@ pub(crate) fn port_in_use(port: &str, network: &str, device: &str) -> Error {
     )
 }
 
-pub(crate) fn parent_of(port: &str, trunk: &str) -> Error {
-    Error::conflict(
-        "PortInUseAsTrunkParent",
-        format!("Port {port} is currently a parent port for trunk {trunk}."),
-    )
-}
-
 pub(crate) fn sub_port_of(port: &str, trunk: &str) -> Error {
     Error::conflict("PortInUseAsSubPort", format!("Port {port} is currently a subport for trunk {trunk}."))
 }

@@ -4,7 +4,7 @@ use crate::ports::{NETWORKS, PORTS};
 use crate::{agents, parents, trunks};
 use hadron_sdk::Manifest;
 use hadron_sdk::manifest::{
-    Action, ApiExtension, Attribute, Collection, Key, ListTable, ListTableColumn, OnDelete, Quota, Reference,
+    Action, ApiExtension, Attribute, Collection, Key, ListTable, ListTableColumn, Quota, Reference, Refusal,
     Requests, ResourceRequest, Takes, Validator, Verb,
 };
 use hadron_sdk::serde_json::json;
@@ -78,7 +78,10 @@ fn collection() -> Collection {
         references: vec![Reference {
             attribute: "port_id".to_owned(),
             collection: PORTS.to_owned(),
-            on_delete: OnDelete::Restrict,
+            refusal: Some(Refusal {
+                error: "PortInUseAsTrunkParent".to_owned(),
+                message: "Port {id} is currently a parent port for trunk {by}.".to_owned(),
+            }),
             ..Reference::default()
         }],
         actions: actions(),

@@ -117,16 +117,13 @@ impl Places {
     }
 }
 
-/// A port that is in a trunk is not deleted. In Neutron:
+/// A sub-port is not deleted, as its reference says of a parent. In Neutron:
 /// `enforce_port_deletion_rules`.
 pub(crate) fn check_none_has(ports: &[String]) -> Result<()> {
     let Places(trunks) = Places::of(ports.iter().map(String::as_str))?;
     for trunk in trunks {
         if let Some(sub_port) = trunk.sub_ports.iter().find(|sub_port| ports.contains(&sub_port.port_id)) {
             return Err(errors::sub_port_of(&sub_port.port_id, &trunk.id));
-        }
-        if ports.contains(&trunk.port_id) {
-            return Err(errors::parent_of(&trunk.port_id, &trunk.id));
         }
     }
     Ok(())
