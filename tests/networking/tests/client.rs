@@ -2,5 +2,7 @@
 
 #[path = "client/networks.rs"]
 mod networks;
+#[path = "client/qos.rs"]
+mod qos;
 #[path = "client/trunks.rs"]
 mod trunks;

@@ -19,7 +19,7 @@ const OTHER_RESOURCES: [(&str, &str); 19] = [
     ("fwaas", "firewalls"),
     ("metering", "metering"),
     ("network-ip-availabilities", "IP availabilities"),
-    ("qos", "QoS"),
+    ("qos/rule-types", "QoS rule types"),
     ("routers", "routers"),
     ("security-group-rules", "security groups"),
     ("security-groups", "security groups"),
