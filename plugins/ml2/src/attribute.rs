@@ -1,6 +1,7 @@
 //! Kinds of attributes that several collections have.
 
-use hadron_sdk::manifest::{Attribute, Validator};
+use hadron_sdk::Document;
+use hadron_sdk::manifest::{Attribute, Collection, Validator};
 use hadron_sdk::serde_json::json;
 
 /// Shown and accepted in filters; set by the plugin.
@@ -36,4 +37,12 @@ pub(crate) fn hidden(name: &str) -> Attribute {
 /// An index over one attribute.
 pub(crate) fn column(name: &str) -> Vec<String> {
     vec![name.to_owned()]
+}
+
+/// A document as the API shows it: without the plugin's own bookkeeping.
+pub(crate) fn shown(collection: &Collection, mut document: Document) -> Document {
+    for attribute in collection.attributes.iter().filter(|attribute| attribute.hidden) {
+        document.remove(&attribute.name);
+    }
+    document
 }

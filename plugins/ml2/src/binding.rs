@@ -51,6 +51,11 @@ pub(crate) fn is_unplugged(vif_type: &str) -> bool {
     [UNBOUND, FAILED].contains(&vif_type)
 }
 
+/// Whether everybody was asked and nobody binds the port.
+pub(crate) fn has_failed(port: &Document) -> bool {
+    text(port, "binding:vif_type") == FAILED
+}
+
 /// Whether drivers have to be asked: it has a host, and nobody binds it or is
 /// about to. In Neutron: `_should_bind_port`.
 pub(crate) fn is_due(port: &Document) -> bool {

@@ -36,6 +36,14 @@ pub(crate) fn subnet_in_use(id: &str) -> Error {
     )
 }
 
+pub(crate) fn bad_request(resource: &str, reason: impl Display) -> Error {
+    Error::invalid("BadRequest", format!("Bad {resource} request: {reason}."))
+}
+
+pub(crate) fn availability_zone_not_found(zone: &str) -> Error {
+    Error::not_found("AvailabilityZoneNotFound", format!("AvailabilityZone {zone} could not be found."))
+}
+
 pub(crate) fn bad_subnets(reason: impl Display) -> Error {
     Error::invalid("BadRequest", format!("Bad subnets request: {reason}."))
 }

@@ -10,6 +10,8 @@ mod address_scopes;
 mod agents;
 mod attribute;
 mod binding;
+mod devices;
+mod dhcp;
 mod document;
 mod errors;
 mod existing;
@@ -20,11 +22,16 @@ mod networks;
 mod owners;
 mod policy;
 mod ports;
+mod provisioning;
 mod records;
+mod rpc;
 mod segments;
 mod sharing;
 mod subnetpools;
 mod subnets;
+mod ticks;
+mod time;
+mod zones;
 
 use hadron_sdk::events::Event;
 use hadron_sdk::serde_json::Value;
@@ -51,6 +58,8 @@ impl ServicePlugin for Ml2 {
             "subnetpools" => subnetpools::create(ctx, bodies),
             "address_scopes" => address_scopes::create(&bodies),
             "ports" => ports::create(bodies),
+            "agents" => agents::create(),
+            "availability_zones" => zones::create(),
             other => Err(unknown(other)),
         }
     }
@@ -62,6 +71,7 @@ impl ServicePlugin for Ml2 {
             "subnetpools" => subnetpools::update(ctx, id, &current, changes),
             "address_scopes" => address_scopes::update(ctx, id, &changes),
             "ports" => ports::update(id, &current, changes),
+            "agents" => agents::update(id, &current, changes),
             other => Err(unknown(other)),
         }
     }
@@ -73,6 +83,7 @@ impl ServicePlugin for Ml2 {
             "subnetpools" => subnetpools::delete(&documents),
             "address_scopes" => address_scopes::delete(&documents),
             "ports" => ports::delete(&documents),
+            "agents" => agents::delete(&documents),
             other => Err(unknown(other)),
         }
     }
@@ -80,8 +91,17 @@ impl ServicePlugin for Ml2 {
     fn act(ctx: &Context, collection: &str, id: &str, action: &str, body: Value) -> Result<Value> {
         match collection {
             "subnetpools" => subnetpools::act(ctx, id, action, &body),
+            "networks" | "agents" => dhcp::act(id, action, &body),
             other => Err(unknown(other)),
         }
+    }
+
+    fn receive(_: &Context, topic: &str, method: &str, arguments: Value) -> Result<Value> {
+        rpc::receive(topic, method, &arguments)
+    }
+
+    fn tick(_: &Context, name: &str) -> Result<()> {
+        ticks::tick(name)
     }
 
     fn notify(ctx: &Context, event: Event) -> Result<()> {

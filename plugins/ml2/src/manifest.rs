@@ -1,6 +1,9 @@
 //! What ML2 tells the host about itself.
 
-use crate::{address_scopes, agents, networks, policy, ports, segments, sharing, subnetpools, subnets};
+use crate::{
+    address_scopes, agents, dhcp, networks, policy, ports, rpc, segments, sharing, subnetpools, subnets,
+    ticks, zones,
+};
 use hadron_sdk::Manifest;
 use hadron_sdk::manifest::{ApiExtension, ConfigKey};
 use hadron_sdk::serde_json::{Value, json};
@@ -52,21 +55,34 @@ const EXTENSIONS: &[Extension] = &[
 
 /// The extensions of all resources.
 fn extensions() -> impl Iterator<Item = &'static Extension> {
-    [EXTENSIONS, address_scopes::EXTENSIONS, subnetpools::EXTENSIONS].into_iter().flatten()
+    let of_resources = [
+        address_scopes::EXTENSIONS,
+        subnetpools::EXTENSIONS,
+        agents::EXTENSIONS,
+        zones::EXTENSIONS,
+        dhcp::EXTENSION,
+    ];
+    EXTENSIONS.iter().chain(of_resources.into_iter().flatten())
 }
 
 /// The manifest.
 pub(crate) fn manifest() -> Manifest {
     Manifest {
-        collections: vec![
+        collections: [
             networks::collection(),
             subnets::collection(),
             ports::collection(),
             address_scopes::collection(),
             subnetpools::collection(),
             segments::collection(),
-            agents::collection(),
-        ],
+            zones::collection(),
+            dhcp::collection(),
+        ]
+        .into_iter()
+        .chain(agents::collections())
+        .collect(),
+        topics: rpc::topics(),
+        ticks: ticks::all(),
         extensions: extensions()
             .map(|(name, alias, description, updated)| ApiExtension {
                 name: (*name).to_owned(),
@@ -77,7 +93,7 @@ pub(crate) fn manifest() -> Manifest {
             .collect(),
         policy: policy::rules(),
         events: vec![sharing::subscription()],
-        config: vec![
+        config: [
             key(
                 "tenant_network_types",
                 "network types of networks that are made without provider attributes, in order of preference",
@@ -98,7 +114,11 @@ pub(crate) fn manifest() -> Manifest {
                 "whether IPv6 subnets from the default subnet pool wait for a prefix that is delegated to a router",
                 json!(false),
             ),
-        ],
+        ]
+        .into_iter()
+        .chain(agents::config())
+        .chain(dhcp::config())
+        .collect(),
         ..hadron_sdk::manifest!("ml2", "networks, subnets and ports over layer-2 drivers")
     }
 }

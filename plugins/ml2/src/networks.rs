@@ -16,7 +16,7 @@ pub(crate) use sharing::{OBJECT_TYPE, policy};
 use crate::document::{differing, flag, set, take, text, typed};
 use crate::mechanisms::Mechanisms;
 use crate::segments::{self, SegmentRow, Types};
-use crate::{errors, owners, ports, records, subnets};
+use crate::{dhcp, errors, owners, ports, records, subnets, zones};
 use hadron_sdk::serde_json::{self, json};
 use hadron_sdk::store::{self, Query, StoreError};
 use hadron_sdk::{Document, Error, NetworkContext, Operation, Result};
@@ -25,6 +25,7 @@ const COLLECTION: &str = "networks";
 
 /// Makes networks, each with one segment.
 pub(crate) fn create(bodies: Vec<Document>) -> Result<()> {
+    zones::check_hints(&bodies)?;
     let types = Types::loaded()?;
     let mechanisms = Mechanisms::loaded();
     let mut documents = Vec::with_capacity(bodies.len());
@@ -54,7 +55,8 @@ fn document(mut body: Document, mtu: u32, segment: &SegmentRow) -> Document {
     take(&mut body, &["id", "project_id", "name", "admin_state_up"], &mut document);
     document.insert("mtu".to_owned(), json!(mtu));
     document.insert("status".to_owned(), json!("ACTIVE"));
-    take(&mut body, &["shared", scopes::V4, scopes::V6], &mut document);
+    take(&mut body, &["shared", zones::HINTS, scopes::V4, scopes::V6], &mut document);
+    document.insert(zones::COLLECTION.to_owned(), json!([]));
     segment.show(&mut document);
     take(&mut body, &["description"], &mut document);
     document
@@ -99,7 +101,7 @@ pub(crate) fn update(id: &str, current: &Document, changes: Document) -> Result<
         let rows = segments::of_networks(&[id.to_owned()])?;
         mechanisms.networks(Operation::Update, &[context(&updated, Some(current), &rows)?])?;
     }
-    Ok(())
+    dhcp::network_changed(&updated)
 }
 
 /// Removes networks with their subnets, segments and the ports that nobody
@@ -128,6 +130,7 @@ fn delete_one(document: &Document) -> Result<()> {
     subnets::remove(&subnets)?;
 
     let rows = segments::of_networks(&[id.to_owned()])?;
+    let hosting = dhcp::Hosting::of(&[id.to_owned()])?;
     let mechanisms = Mechanisms::loaded();
     store::delete(COLLECTION, &[id.to_owned()]).map_err(|error| match error {
         StoreError::InUse(_) => errors::network_in_use(id, &[]),
@@ -136,7 +139,8 @@ fn delete_one(document: &Document) -> Result<()> {
     if mechanisms.want("network") {
         mechanisms.networks(Operation::Delete, &[context(document, None, &rows)?])?;
     }
-    segments::release(&rows)
+    segments::release(&rows)?;
+    dhcp::network_gone(id, &hosting)
 }
 
 /// A driver says how a network is.

@@ -7,6 +7,24 @@ pub(crate) const NETWORK_PREFIX: &str = "network:";
 /// In Neutron: `AUTO_DELETE_PORT_OWNERS`.
 const AUTO_DELETED: [&str; 3] = ["network:dhcp", "network:distributed", "network:floatingip_agent_gateway"];
 
+/// Ports that DHCP agents serve addresses through.
+pub(crate) const DHCP: &str = "network:dhcp";
+
+/// Ports of nobody known, and of Neutron's own devices, are active as soon as
+/// anybody says so. In Neutron: `NO_PBLOCKS_TYPES`.
+const AWAITED_BY_NOBODY: [&str; 10] = [
+    "",
+    DHCP,
+    "network:router_ha_interface",
+    "network:ha_router_replicated_interface",
+    "network:router_interface",
+    "network:router_gateway",
+    "network:router_centralized_snat",
+    "network:router_interface_distributed",
+    "network:floatingip_agent_gateway",
+    "network:floatingip",
+];
+
 /// Interfaces of routers. In Neutron: `ROUTER_INTERFACE_OWNERS`.
 const ROUTER_INTERFACES: [&str; 3] = [
     "network:router_interface",
@@ -20,6 +38,11 @@ const ROUTER_GATEWAY: &str = "network:router_gateway";
 /// Whether such a port goes with its network or subnet.
 pub(crate) fn is_auto_deleted(owner: &str) -> bool {
     AUTO_DELETED.contains(&owner)
+}
+
+/// Whether such a port waits for nobody to become active.
+pub(crate) fn is_awaited_by_nobody(owner: &str) -> bool {
+    AWAITED_BY_NOBODY.contains(&owner)
 }
 
 /// Whether it is a router's interface.

@@ -1,7 +1,7 @@
 //! Who may do what by default: Neutron's rules for networks, subnets and ports,
 //! in oslo.policy's language. Those that all rules are made of are the host's.
 
-use crate::{address_scopes, subnetpools};
+use crate::{address_scopes, agents, dhcp, subnetpools, zones};
 use std::collections::BTreeMap;
 
 const RULES: &[(&str, &str)] = &[
@@ -166,6 +166,8 @@ const RULES: &[(&str, &str)] = &[
 
 /// The rules by name.
 pub(crate) fn rules() -> BTreeMap<String, String> {
-    let all = [RULES, address_scopes::POLICY, subnetpools::POLICY].into_iter().flatten();
+    let of_resources =
+        [address_scopes::POLICY, subnetpools::POLICY, agents::POLICY, zones::POLICY, dhcp::POLICY];
+    let all = RULES.iter().chain(of_resources.into_iter().flatten());
     all.map(|(name, rule)| ((*name).to_owned(), (*rule).to_owned())).collect()
 }

@@ -13,8 +13,9 @@ use crate::document::{differing, distinct, merged, row, set, take, text, typed};
 use crate::mechanisms::{Changed, Mechanisms};
 use crate::net::Mac;
 use crate::networks::Networks;
+use crate::provisioning::{self, Entity};
 use crate::subnets::{self, Subnet};
-use crate::{binding, errors, networks, owners};
+use crate::{binding, dhcp, errors, networks, owners};
 use addresses::Order;
 use hadron_sdk::serde_json::{Value, json};
 use hadron_sdk::store::{self, InsertError, Query, StoreError};
@@ -23,6 +24,9 @@ use plan::{Recipient, Wanted};
 use serde::Deserialize;
 
 const COLLECTION: &str = "ports";
+
+/// Ports that are looked through in one unit of work to be bound again.
+const REBOUND: u32 = 50;
 
 /// A port's row, as far as rules about addresses need it.
 #[derive(Clone, Debug, Deserialize)]
@@ -106,11 +110,16 @@ pub(crate) fn create(bodies: Vec<Document>) -> Result<()> {
         documents.push(document(body.clone(), *mac, fixed_ips)?);
     }
     binding::bind(&mechanisms, &mut documents, &[], &nets)?;
+    let hosting = dhcp::ports_to_come(&bodies, &all_subnets)?;
+    for port in &mut documents {
+        let served = hosting.serves(port, &all_subnets);
+        provisioning::wait(port, true, Some(served))?;
+    }
     store::insert(COLLECTION, &documents).map_err(|error| not_written(error, &documents))?;
     if mechanisms.want("port") {
         mechanisms.ports(Operation::Create, &Changed::all(&documents), &nets)?;
     }
-    Ok(())
+    dhcp::ports_made(&documents, &hosting)
 }
 
 fn asks_on(body: &Document, networks: &[String]) -> bool {
@@ -245,18 +254,75 @@ fn write(id: &str, current: &Document, mut changes: Document, reporter: Option<&
             changes.insert(name.to_owned(), bound.get(name).cloned().unwrap_or_default());
         }
     }
-    let changes = differing(current, changes);
+    let mut changes = differing(current, changes);
+    let served = dhcp::concerns(&changes);
+    let hosting = if served { dhcp::Hosting::of(&network_ids)? } else { dhcp::Hosting::default() };
+    if binds || served {
+        let mut after = merged(current, &changes);
+        let subnets = if hosting.is_empty() { Vec::new() } else { subnets::of_networks(&network_ids)? };
+        let addresses = served.then(|| hosting.serves(&after, &subnets));
+        provisioning::wait(&mut after, binds, addresses)?;
+        changes.insert(
+            provisioning::AWAITED.to_owned(),
+            after.remove(provisioning::AWAITED).unwrap_or_default(),
+        );
+        changes = differing(current, changes);
+    }
     let written = store::try_update(COLLECTION, id, &changes)
         .map_err(|error| not_written(error, &[clashing(current, &changes)]))?;
     if let Some(driver) = reporter {
         mechanisms = mechanisms.except(driver);
     }
-    if mechanisms.want("port") {
-        let updated: Document = hadron_sdk::serde_json::from_str(&written)?;
+    let wanted = mechanisms.want("port");
+    if !wanted && hosting.is_empty() {
+        return Ok(());
+    }
+    let updated: Document = hadron_sdk::serde_json::from_str(&written)?;
+    if wanted {
         let changed = Changed { current: &updated, original: Some(current) };
         mechanisms.ports(Operation::Update, &[changed], &nets)?;
     }
-    Ok(())
+    dhcp::port_changed(&updated, &hosting)
+}
+
+/// Somebody who has a say in when a port is active agrees. Drivers hear of it
+/// when that changes the port's status.
+pub(crate) fn agreed(current: &Document, entity: Entity) -> Result<()> {
+    settle(current, provisioning::agreed(current, entity)?)
+}
+
+/// An agent says how a port is.
+pub(crate) fn set_status(current: &Document, status: &str) -> Result<()> {
+    let mut changes = Document::new();
+    changes.insert("status".to_owned(), json!(status));
+    settle(current, changes)
+}
+
+/// Writes what agents find out about a port, if it is new.
+fn settle(current: &Document, changes: Document) -> Result<()> {
+    let changes = differing(current, changes);
+    let id = text(current, "id");
+    match (changes.is_empty(), changes.contains_key("status")) {
+        (true, _) => Ok(()),
+        (false, true) => write(id, current, changes, None),
+        (false, false) => store::update::<Document>(COLLECTION, id, &changes).map(drop),
+    }
+}
+
+/// Binds ports of a host that nobody could bind, after an agent came alive
+/// there; looks through some, after that id, and answers up to where. In
+/// Neutron: `_retry_binding_revived_agents`.
+pub(crate) fn rebind(host: &str, after: &str) -> Result<Option<String>> {
+    let page = Query::all()
+        .equal("binding:host_id", host)
+        .condition("id", store::Comparison::Greater, [after])
+        .sort("id")
+        .limit(REBOUND);
+    let ports: Vec<Document> = store::find(COLLECTION, &page)?;
+    for port in ports.iter().filter(|port| binding::has_failed(port)) {
+        write(text(port, "id"), port, Document::new(), None)?;
+    }
+    Ok(ports.last().map(|port| text(port, "id").to_owned()))
 }
 
 /// A port with its new addresses only: one of them it is that clashes.
@@ -293,7 +359,7 @@ pub(crate) fn delete(documents: &[Document]) -> Result<()> {
     if mechanisms.want("port") {
         mechanisms.ports(Operation::Delete, &Changed::all(documents), &nets)?;
     }
-    Ok(())
+    dhcp::ports_gone(documents)
 }
 
 /// Ports that have an address of this subnet.

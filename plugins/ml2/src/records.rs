@@ -30,7 +30,7 @@ const SUBNET: [&str; 15] = [
     "host_routes",
     "prefixlen",
 ];
-const PORT: [&str; 18] = [
+const PORT: [&str; 19] = [
     "id",
     "project_id",
     "tenant_id",
@@ -49,6 +49,7 @@ const PORT: [&str; 18] = [
     "binding:vif_details",
     "binding_levels",
     "binding_pending",
+    crate::provisioning::AWAITED,
 ];
 
 /// A network with its segments.

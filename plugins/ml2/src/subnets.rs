@@ -14,7 +14,7 @@ use crate::document::{differing, distinct, row, set, take, text, typed};
 use crate::mechanisms::{Changed, Mechanisms};
 use crate::net::{Cidr, Range, Version};
 use crate::networks::{self, Networks};
-use crate::{errors, owners, ports};
+use crate::{dhcp, errors, owners, ports};
 use hadron_sdk::serde_json::{Value, json};
 use hadron_sdk::store::{self, Query, StoreError};
 use hadron_sdk::{Context, Document, Error, Operation, Result, pools};
@@ -85,6 +85,7 @@ pub(crate) fn create(ctx: &Context, bodies: Vec<Document>) -> Result<()> {
         let networks = Networks::of(&parents)?;
         mechanisms.subnets(Operation::Create, &Changed::all(&documents), &networks)?;
     }
+    dhcp::subnets_made(&documents, &made)?;
     made.iter().filter(|subnet| subnet.is_automatic()).try_for_each(ports::add_automatic)
 }
 
@@ -174,7 +175,7 @@ pub(crate) fn update(id: &str, current: &Document, mut changes: Document) -> Res
         let changed = Changed { current: &updated, original: Some(current) };
         mechanisms.subnets(Operation::Update, &[changed], &networks)?;
     }
-    Ok(())
+    dhcp::subnet_changed(&updated)
 }
 
 /// The pool holds other addresses from now on. Those that ports have and that
@@ -254,7 +255,7 @@ pub(crate) fn remove(documents: &[Document]) -> Result<()> {
     if mechanisms.want("subnet") {
         mechanisms.subnets(Operation::Delete, &Changed::all(documents), &networks)?;
     }
-    Ok(())
+    dhcp::subnets_gone(documents)
 }
 
 /// A network is in the address scope of its subnets' pools as long as it has

@@ -232,7 +232,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "plugins.service",
         kind: Kind::List,
-        default: r#"["rbac", "service-providers", "availability-zones", "flavors", "trunk", "qos"]"#,
+        default: r#"["rbac", "service-providers", "flavors", "trunk", "qos"]"#,
         doc: "Service plugins, in order.",
     },
     Key {

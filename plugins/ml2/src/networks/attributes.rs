@@ -3,6 +3,7 @@
 use super::sharing;
 use crate::attribute::{boolean, column, filterable, text};
 use crate::sharing::ACCESS_SHARED;
+use crate::{dhcp, zones};
 use hadron_sdk::manifest::{Attribute, Collection, Derived, DerivedFrom, Quota, Rbac, Validator};
 use hadron_sdk::serde_json::json;
 
@@ -12,7 +13,7 @@ pub(crate) fn collection() -> Collection {
         name: "networks".to_owned(),
         member: "network".to_owned(),
         core: true,
-        attributes: vec![
+        attributes: [
             text("name", 255),
             boolean("admin_state_up", true),
             Attribute {
@@ -30,7 +31,11 @@ pub(crate) fn collection() -> Collection {
             shown(super::scopes::V4),
             shown(super::scopes::V6),
             text("description", 255),
-        ],
+        ]
+        .into_iter()
+        .chain(zones::network_attributes())
+        .collect(),
+        actions: dhcp::of_networks(),
         indexes: vec![column("name")],
         rbac: Some(Rbac {
             object_type: sharing::OBJECT_TYPE.to_owned(),

@@ -1,6 +1,7 @@
 //! The attributes of ports, as Neutron's API defines them.
 
 use crate::attribute::{boolean, column, filterable, hidden, owner, text};
+use crate::provisioning;
 use hadron_sdk::manifest::{
     Attribute, Collection, Key, ListTable, ListTableColumn, Quota, Reference, Standard, Tags, Validator,
 };
@@ -73,6 +74,7 @@ pub(crate) fn collection() -> Collection {
             text("description", 255),
             hidden("binding_levels"),
             hidden("binding_pending"),
+            provisioning::attribute(),
         ],
         keys: vec![Key {
             name: "mac_address".to_owned(),

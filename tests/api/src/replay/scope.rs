@@ -8,10 +8,9 @@ use std::collections::BTreeSet;
 
 /// What the beginnings of paths after `/v2.0/` are about, where that is another
 /// resource than networks, subnets and ports.
-const OTHER_RESOURCES: [(&str, &str); 19] = [
+const OTHER_RESOURCES: [(&str, &str); 18] = [
     ("address-groups", "address groups"),
     ("address-scopes", "address scopes"),
-    ("agents", "agents"),
     ("auto-allocated-topology", "auto-allocated topologies"),
     ("default-security-group-rules", "security groups"),
     ("floatingip_pools", "floating IPs"),
@@ -31,8 +30,7 @@ const OTHER_RESOURCES: [(&str, &str); 19] = [
 ];
 
 /// The same by a part of the path.
-const OTHER_PARTS: [(&str, &str); 2] =
-    [("/bindings", "port bindings as a resource"), ("/dhcp-agents", "agents")];
+const OTHER_PARTS: [(&str, &str); 1] = [("/bindings", "port bindings as a resource")];
 
 /// Single probes that need what is not there: by their note.
 const OTHER_NOTES: [(&str, &str); 3] = [

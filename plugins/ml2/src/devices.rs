@@ -1,0 +1,202 @@
+//! What agents that plug ports in ask and tell about them. In Neutron:
+//! `RpcCallbacks` of ML2.
+
+use crate::binding::{self, Level};
+use crate::document::{flag, set, text, typed};
+use crate::networks::Networks;
+use crate::ports;
+use crate::provisioning::Entity;
+use crate::rpc::{no_such_method, word};
+use hadron_sdk::serde_json::{Value, json};
+use hadron_sdk::store::{self, Query};
+use hadron_sdk::{Document, Error, Network, Result};
+use std::collections::BTreeSet;
+
+/// What is understood.
+pub(crate) const METHODS: [&str; 6] = [
+    "update_device_up",
+    "update_device_down",
+    "update_device_list",
+    "get_device_details",
+    "get_devices_details_list",
+    "get_devices_details_list_and_failed_devices",
+];
+
+/// What names of devices start with, before the first characters of a port's
+/// id. In Neutron: `INTERFACE_PREFIXES`.
+const PREFIXES: [&str; 3] = ["tap", "qvo", "sg-"];
+
+/// Answers one of them.
+pub(crate) fn receive(method: &str, arguments: &Value) -> Result<Value> {
+    let host = word(arguments, "host");
+    let one = || devices(arguments.get("device"));
+    match method {
+        "update_device_up" => up(&one()?, host).map(|_| Value::Null),
+        "update_device_down" => Ok(down(&one()?, host)?.pop().unwrap_or_default()),
+        "update_device_list" => {
+            let devices_up = up(&devices(arguments.get("devices_up"))?, host)?;
+            let devices_down = down(&devices(arguments.get("devices_down"))?, host)?;
+            Ok(json!({"devices_up": devices_up, "failed_devices_up": [],
+                "devices_down": devices_down, "failed_devices_down": []}))
+        }
+        "get_device_details" => Ok(details(&one()?, host)?.pop().unwrap_or_default()),
+        "get_devices_details_list" => details(&devices(arguments.get("devices"))?, host).map(Value::from),
+        "get_devices_details_list_and_failed_devices" => {
+            let details = details(&devices(arguments.get("devices"))?, host)?;
+            Ok(json!({"devices": details, "failed_devices": []}))
+        }
+        other => Err(no_such_method(other)),
+    }
+}
+
+/// A device as an agent names it: by the port's id, by the name of an interface
+/// that begins like that, or by a MAC address (with the card's place on the
+/// bus, where there are several).
+struct Device {
+    name: String,
+    port: Option<Document>,
+}
+
+/// The devices among arguments (one or several), with their ports.
+fn devices(given: Option<&Value>) -> Result<Vec<Device>> {
+    let names: Vec<String> = match given {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::String(one)) => vec![one.clone()],
+        Some(Value::Array(several)) => several.iter().filter_map(device_name).collect(),
+        Some(_) => return Err(Error::invalid_input("a device is neither a name nor a list")),
+    };
+    let whole: Vec<&str> = names.iter().map(|name| port_id(name)).collect();
+    let exact: Vec<Document> = store::find("ports", &Query::all().any_of("id", whole))?;
+    names
+        .into_iter()
+        .map(|name| {
+            let known = exact.iter().find(|port| text(port, "id") == port_id(&name)).cloned();
+            let port = known.map_or_else(|| searched(&name), |port| Ok(Some(port)))?;
+            Ok(Device { name, port })
+        })
+        .collect()
+}
+
+fn device_name(given: &Value) -> Option<String> {
+    match given {
+        Value::String(name) => Some(name.clone()),
+        Value::Array(parts) => parts.first()?.as_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// What of a device's name is a port's id, or the first part of one.
+fn port_id(device: &str) -> &str {
+    PREFIXES.iter().find_map(|prefix| device.strip_prefix(prefix)).unwrap_or(device)
+}
+
+fn searched(device: &str) -> Result<Option<Document>> {
+    let query = match crate::net::Mac::parse(device) {
+        Some(mac) => Query::all().equal("mac_address", mac.to_string()),
+        // Enough to tell one port from another.
+        None if port_id(device).len() >= 11 && port_id(device).len() < 36 => {
+            Query::all().starts_with("id", port_id(device))
+        }
+        None => return Ok(None),
+    };
+    Ok(store::find(&ports::collection().name, &query.limit(1))?.pop())
+}
+
+/// Whether a port is plugged in on a host, or about to be.
+fn is_on(port: &Document, host: &str) -> bool {
+    text(port, "binding:host_id") == host
+}
+
+/// Devices are plugged in. In Neutron: `update_device_up`.
+fn up(devices: &[Device], host: &str) -> Result<Vec<String>> {
+    for port in devices.iter().filter_map(|device| device.port.as_ref()) {
+        if host.is_empty() || is_on(port, host) {
+            ports::agreed(port, Entity::Wiring)?;
+        }
+    }
+    Ok(devices.iter().map(|device| device.name.clone()).collect())
+}
+
+/// Devices are gone from a host. In Neutron: `update_device_down`.
+fn down(devices: &[Device], host: &str) -> Result<Vec<Value>> {
+    devices
+        .iter()
+        .map(|device| {
+            let port = device.port.as_ref();
+            if let Some(port) = port.filter(|port| host.is_empty() || is_on(port, host)) {
+                ports::set_status(port, "DOWN")?;
+            }
+            // Of a port that is another host's now nothing is said.
+            let elsewhere = !host.is_empty() && !port.is_some_and(|port| is_on(port, host));
+            Ok(json!({"device": device.name, "exists": port.is_some() || elsewhere}))
+        })
+        .collect()
+}
+
+/// What a host has to know to plug devices in; their ports are being built from
+/// now on. In Neutron: `get_device_details`.
+fn details(devices: &[Device], host: &str) -> Result<Vec<Value>> {
+    let known = devices.iter().filter_map(|device| device.port.as_ref());
+    let ids: BTreeSet<String> = known.map(|port| text(port, "network_id").to_owned()).collect();
+    let networks = Networks::load(&ids.into_iter().collect::<Vec<_>>())?;
+    let mut answers = Vec::with_capacity(devices.len());
+    for device in devices {
+        let Some(port) = &device.port else {
+            answers.push(json!({"device": device.name}));
+            continue;
+        };
+        let network = networks.get(text(port, "network_id"))?;
+        let entry = entry(&device.name, port, network, host)?;
+        if entry.get("network_id").is_some() && (host.is_empty() || is_on(port, host)) {
+            ports::set_status(port, if flag(port, "admin_state_up") { "BUILD" } else { "DOWN" })?;
+        }
+        answers.push(entry);
+    }
+    Ok(answers)
+}
+
+fn entry(device: &str, port: &Document, network: &Network, host: &str) -> Result<Value> {
+    let levels: Vec<Level> = typed(port, "binding_levels")?;
+    let unplugged = binding::is_unplugged(text(port, "binding:vif_type"));
+    let Some(level) = levels.last().filter(|_| !unplugged) else { return Ok(json!({"device": device})) };
+    if text(port, "device_owner").starts_with("compute:") && !is_on(port, host) {
+        return Ok(json!({"device": device, "no_active_binding": true}));
+    }
+    let of_network = |name: &str| {
+        let value = network.more.iter().find(|extra| extra.name == name).map(|extra| extra.value.as_str());
+        value.and_then(|value| hadron_sdk::serde_json::from_str::<Value>(value).ok())
+    };
+    let or = |name: &str, default: Value| set(port, name).cloned().unwrap_or(default);
+    Ok(json!({
+        "device": device,
+        "network_id": text(port, "network_id"),
+        "port_id": text(port, "id"),
+        "mac_address": text(port, "mac_address"),
+        "admin_state_up": flag(port, "admin_state_up"),
+        "network_type": level.segment.network_type,
+        "segmentation_id": level.segment.segmentation_id,
+        "physical_network": level.segment.physical_network,
+        "mtu": network.mtu,
+        "fixed_ips": or("fixed_ips", json!([])),
+        "device_owner": text(port, "device_owner"),
+        "allowed_address_pairs": or("allowed_address_pairs", json!([])),
+        "port_security_enabled": or("port_security_enabled", json!(true)),
+        "qos_policy_id": or("qos_policy_id", Value::Null),
+        "network_qos_policy_id": of_network("qos_policy_id"),
+        "profile": or("binding:profile", json!({})),
+        "propagate_uplink_status": or("propagate_uplink_status", json!(false)),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_named_by_ids_interfaces_and_cards() {
+        assert_eq!(port_id("tap2d5b421d-07"), "2d5b421d-07");
+        assert_eq!(port_id("2d5b421d-0739-4bc8-b67c-a6d4ee850249"), "2d5b421d-0739-4bc8-b67c-a6d4ee850249");
+        assert_eq!(device_name(&json!(["fa:16:3e:00:00:01", "0000:00:1f.6"])).unwrap(), "fa:16:3e:00:00:01");
+        assert_eq!(device_name(&json!(5)), None);
+    }
+}

@@ -1,0 +1,81 @@
+//! What agents ask and tell, by topic and method. In Neutron: the endpoints of
+//! `q-plugin` and `q-reports-plugin`.
+
+use crate::{agents, devices, dhcp};
+use hadron_sdk::serde_json::Value;
+use hadron_sdk::store::Query;
+use hadron_sdk::{Error, Result};
+
+/// State reports. In Neutron: `topics.REPORTS`.
+const REPORTS: &str = "q-reports-plugin";
+
+/// Everything else. In Neutron: `topics.PLUGIN`.
+const PLUGIN: &str = "q-plugin";
+
+/// The topics that are listened to.
+pub(crate) fn topics() -> Vec<String> {
+    [REPORTS, PLUGIN].map(str::to_owned).to_vec()
+}
+
+/// Answers a message. State reports are understood on both topics, as in
+/// Neutron.
+pub(crate) fn receive(topic: &str, method: &str, arguments: &Value) -> Result<Value> {
+    if topic == PLUGIN && dhcp::METHODS.contains(&method) {
+        return dhcp::receive(method, arguments);
+    }
+    if topic == PLUGIN && devices::METHODS.contains(&method) {
+        return devices::receive(method, arguments);
+    }
+    agents::receive(method, arguments)
+}
+
+/// In oslo.messaging: `NoSuchMethod`.
+pub(crate) fn no_such_method(method: &str) -> Error {
+    Error::not_found("NoSuchMethod", format!("Endpoint does not support RPC method {method}"))
+}
+
+/// A text among the arguments; empty where there is none.
+pub(crate) fn word<'a>(arguments: &'a Value, name: &str) -> &'a str {
+    arguments.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The rows that `filters` among the arguments ask for: of each attribute a list
+/// of values, one of which must fit, or of members of a list's items the same.
+pub(crate) fn filtered(arguments: &Value) -> Result<Query> {
+    let mut query = Query::all();
+    let filters = arguments.get("filters").and_then(Value::as_object);
+    for (name, wanted) in filters.into_iter().flatten() {
+        match wanted {
+            Value::Null => {}
+            Value::Object(members) => {
+                for (member, wanted) in members {
+                    query = query.any_of(&format!("{name}.{member}"), values(wanted));
+                }
+            }
+            wanted => query = query.any_of(name, values(wanted)),
+        }
+    }
+    Ok(query)
+}
+
+fn values(wanted: &Value) -> Vec<Value> {
+    wanted.as_array().cloned().unwrap_or_else(|| vec![wanted.clone()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hadron_sdk::serde_json::json;
+
+    #[test]
+    fn filters_are_read_as_neutron_writes_them() {
+        let asked = json!({"filters": {"network_id": ["a", "b"], "name": "x", "status": null,
+            "fixed_ips": {"ip_address": ["10.0.0.2"]}}});
+        let query = filtered(&asked).unwrap();
+        let read: Vec<_> = query.conditions.iter().map(|c| (c.attribute.as_str(), c.values.len())).collect();
+        let mut read = read;
+        read.sort_unstable();
+        assert_eq!(read, [("fixed_ips.ip_address", 1), ("name", 1), ("network_id", 2)]);
+        assert!(filtered(&json!({})).unwrap().conditions.is_empty());
+    }
+}
