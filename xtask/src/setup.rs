@@ -25,10 +25,11 @@ const ENVIRONMENTS: [(&str, &str, &str); 2] = [
 const KEYSTONE: (&str, &str, &str) = ("keystone", "Keystone", "tests/interop/keystone/requirements.txt");
 const TEMPEST: (&str, &str, &str) = ("tempest", "Tempest", "tests/conformance/requirements.txt");
 
-/// Makes sure of PostgreSQL's programs, of strace, of the Python environments,
+/// Makes sure of PostgreSQL's and RabbitMQ's programs, of strace, of the Python environments,
 /// and of a Keystone that tests can start.
 pub(crate) fn setup(workspace: &Workspace) -> Result<()> {
     postgresql()?;
+    rabbitmq()?;
     strace()?;
     ENVIRONMENTS.iter().try_for_each(|environment| python(workspace, environment))?;
     optional(KEYSTONE.1, keystone(workspace))?;
@@ -80,6 +81,16 @@ fn postgresql() -> Result<()> {
     initdb().map(|_| ()).context(
         "`apt-get install postgresql` brought no initdb: put the folder with PostgreSQL's programs on PATH",
     )
+}
+
+/// Tests start brokers of their own, by the script that needs no user of its own.
+fn rabbitmq() -> Result<()> {
+    let script = Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server");
+    if script.is_file() {
+        return Ok(());
+    }
+    let missing = format!("RabbitMQ's program ({}) is not here", script.display());
+    optional("RabbitMQ", apt_install(&["rabbitmq-server"], &missing))
 }
 
 /// The test that answers come after the disk has the row watches system calls.
@@ -141,6 +152,8 @@ fn apt_install(packages: &[&str], missing: &str) -> Result<()> {
         say::run(
             Command::new("apt-get")
                 .env("DEBIAN_FRONTEND", "noninteractive")
+                // Packages of servers start none: tests start their own.
+                .env("RUNLEVEL", "1")
                 .args(["install", "-y", "-qq", "--no-install-recommends"])
                 .args(packages),
         )

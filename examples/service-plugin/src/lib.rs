@@ -81,7 +81,7 @@ impl ServicePlugin for Gadgets {
     fn receive(_: &Context, topic: &str, method: &str, arguments: Value) -> Result<Value> {
         match method {
             "gadget_changed" => gadgets::acknowledge(&arguments),
-            _ => Err(unknown(&format!("{topic} {method}"))),
+            _ => Err(Error::no_such_method(topic, method)),
         }
     }
 

@@ -4,7 +4,7 @@
 use crate::error::json_answer;
 use axum::http::StatusCode;
 use axum::response::Response;
-use hadron_runtime::Runtime;
+use hadron_runtime::{BusState, Runtime};
 use hadron_store::Store;
 use serde_json::json;
 
@@ -27,8 +27,9 @@ pub(crate) fn alive() -> Response {
 }
 
 /// `GET /readyz`: the database answers, there are plugins, and the server does
-/// not stop. What is wrong is named; a component that was refused is told, and
-/// is no reason to take the server out while others serve.
+/// not stop. What is wrong is named; a component that was refused and a message
+/// broker that is away are told, and are no reason to take the server out: others
+/// serve, and messages wait in the journal.
 pub(crate) async fn ready(runtime: &Runtime, draining: bool) -> Response {
     let set = runtime.plugins();
     let database = runtime.store().ping().await;
@@ -49,5 +50,10 @@ pub(crate) async fn ready(runtime: &Runtime, draining: bool) -> Response {
         false => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
     };
     let plugins = json!({"loaded": set.plugins.len(), "refused": set.refused.len()});
-    json_answer(code, &json!({"status": status, "reasons": reasons, "plugins": plugins}))
+    let bus = match runtime.bus_state() {
+        BusState::InProcess => json!({"state": "in process"}),
+        BusState::Connected => json!({"state": "connected"}),
+        BusState::Away(reason) => json!({"state": "away", "reason": reason}),
+    };
+    json_answer(code, &json!({"status": status, "reasons": reasons, "plugins": plugins, "bus": bus}))
 }

@@ -1,4 +1,4 @@
-//! Work that nobody waits for: the journal's later attempts, ticks, messages.
+//! Work that nobody waits for: the journal's later attempts, and ticks.
 
 use crate::bindings::types::Error;
 use crate::hand::Held;
@@ -8,7 +8,6 @@ use crate::request::{self, follow_in_background, put_off, refused_group, request
 use crate::unit::{Failure, Unit};
 use crate::{Caller, Core, convert};
 use futures::future::BoxFuture;
-use hadron_bus::Message;
 use hadron_store::Entry;
 use hadron_telemetry::Request;
 use std::collections::HashMap;
@@ -77,6 +76,8 @@ async fn deliver_to_one(
             held.insert(entry.new.id.clone(), hold);
             entries.push(entry);
         }
+        let (messages, entries) = entries.into_iter().partition(journal::is_message);
+        by_itself(&request_id(), send(&core, messages, &mut held)).await;
         for group in journal::groups(entries) {
             let id = request_id();
             let attempt = async {
@@ -99,28 +100,33 @@ async fn deliver_to_one(
     }
 }
 
-/// Keeps a task for each tick and each topic of each plugin that takes part.
-pub(crate) async fn serve(core: Arc<Core>) {
+/// Sends messages of the journal, all at once.
+async fn send(core: &Arc<Core>, messages: Vec<Entry>, held: &mut HashMap<String, Held>) {
+    for (entry, delivered) in journal::send(core, messages).await {
+        let group = std::slice::from_ref(&entry);
+        match delivered {
+            Delivered::Done => {}
+            Delivered::Later(reason) => put_off(core, group, &reason).await,
+            Delivered::Refused(refusal) => refused_group(core, "", group, &refusal).await,
+        }
+        held.remove(&entry.new.id);
+    }
+}
+
+/// Keeps a task for each tick of each plugin that takes part.
+pub(crate) async fn tick(core: Arc<Core>) {
     let mut running: HashMap<String, tokio::task::JoinSet<()>> = HashMap::new();
     let mut changes = core.changes.subscribe();
     loop {
         let set = core.set.load_full();
         running.retain(|name, _| set.plugin(name).is_some());
         for plugin in set.active() {
-            let name = plugin.manifest.name.as_str();
-            if plugin.manifest.ticks.is_empty() && plugin.manifest.topics.is_empty() {
-                running.remove(name);
-                continue;
-            }
             let mut tasks = tokio::task::JoinSet::new();
             for tick in &plugin.manifest.ticks {
                 tasks.spawn(ticks(core.clone(), plugin.clone(), tick.name.clone(), tick.every_seconds));
             }
-            for topic in &plugin.manifest.topics {
-                tasks.spawn(receive(core.clone(), plugin.clone(), core.bus.consume(topic, name)));
-            }
             // Those of the version before are dropped, and so aborted.
-            running.insert(name.to_owned(), tasks);
+            running.insert(plugin.manifest.name.clone(), tasks);
         }
         if changes.changed().await.is_err() {
             return;
@@ -130,7 +136,7 @@ pub(crate) async fn serve(core: Arc<Core>) {
 
 /// Does what no client asked for as a request of the server's own, so that its
 /// lines are found by one id.
-async fn by_itself<T>(id: &str, work: impl Future<Output = T>) -> T {
+pub(crate) async fn by_itself<T>(id: &str, work: impl Future<Output = T>) -> T {
     let span = tracing::error_span!("request", request = id);
     Request::new(id.to_owned(), None).scope(work.instrument(span)).await
 }
@@ -185,36 +191,6 @@ async fn ticks(core: Arc<Core>, plugin: Arc<Plugin>, tick: String, every: u32) {
         .await;
         if let Err(failure) = done {
             tracing::warn!(plugin = name, tick, %failure, "a tick failed");
-        }
-    }
-}
-
-async fn receive(core: Arc<Core>, plugin: Arc<Plugin>, mut queue: mpsc::Receiver<Message>) {
-    while let Some(message) = queue.recv().await {
-        let topic = message.topic.clone();
-        let called = plugin.clone();
-        let done = system(&core, move |unit| {
-            let (plugin, message) = (called.clone(), message.clone());
-            Box::pin(async move {
-                let ctx = convert::context(&unit);
-                unit.call(&plugin, "receive", move |instance| {
-                    Box::pin(async move {
-                        let (exports, store) = instance.service()?;
-                        let arguments = message.arguments.to_string();
-                        exports
-                            .hadron_host_messages()
-                            .call_receive(store, &ctx, &message.topic, &message.method, &arguments)
-                            .await
-                    })
-                })
-                .await?
-                .map(drop)
-                .map_err(refused)
-            })
-        })
-        .await;
-        if let Err(failure) = done {
-            tracing::warn!(plugin = plugin.manifest.name, topic, %failure, "a message could not be handled");
         }
     }
 }

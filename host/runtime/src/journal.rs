@@ -12,7 +12,8 @@ use crate::plugins::Plugin;
 use crate::state::{Delivering, Phase};
 use crate::unit::{Failure, Unit, explain};
 use crate::{Caller, Core, Refusal, Status, convert, request};
-use hadron_bus::Spread;
+use futures::FutureExt;
+use hadron_bus::{BusError, Spread};
 use hadron_store::{CollectionId, Entry, NewEntry, NewRow, Once, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -109,7 +110,7 @@ pub(crate) async fn attempt(
     let span = tracing::error_span!("delivery", request = request_id, unit = first.unit, recipient = target);
     let attempt = async {
         match target {
-            MESSAGES => message(core, first),
+            MESSAGES => publish(core, first).await,
             UNDO => undo(core, first).await,
             target => match core.set.load().recipient(target).cloned() {
                 Some(plugin) => {
@@ -123,40 +124,77 @@ pub(crate) async fn attempt(
         }
     };
     let delivered = attempt.instrument(span).await;
-    let outcome = match &delivered {
-        Delivered::Done => "done",
-        Delivered::Later(_) => "later",
-        Delivered::Refused(_) => "refused",
-    };
-    core.metrics.delivered(target, outcome);
+    core.metrics.delivered(target, outcome(&delivered));
     delivered
 }
 
-fn message(core: &Core, entry: &Entry) -> Delivered {
-    let message: Message = match serde_json::from_str(&entry.new.payload) {
-        Ok(message) => message,
-        Err(error) => {
-            return Delivered::Refused(Refusal::new(
-                Status::Internal,
-                "BadEntry",
-                format!("no message: {error}"),
-            ));
-        }
-    };
-    let spread = match entry.new.kind.as_str() {
-        "fanout" => Spread::Fanout,
-        "notify" => Spread::Notify,
-        _ => Spread::Cast,
-    };
-    let message =
-        hadron_bus::Message { topic: message.topic, method: message.method, arguments: message.arguments };
-    match core.bus.publish(spread, message) {
-        Ok(()) => {
-            core.store.journal().done(&entry.new.id);
-            Delivered::Done
-        }
-        Err(error) => Delivered::Later(error.to_string()),
+/// In a metric's label.
+fn outcome(delivered: &Delivered) -> &'static str {
+    match delivered {
+        Delivered::Done => "done",
+        Delivered::Later(_) => "later",
+        Delivered::Refused(_) => "refused",
     }
+}
+
+/// Whether an entry is a message.
+pub(crate) fn is_message(entry: &Entry) -> bool {
+    entry.new.target == MESSAGES
+}
+
+/// Sends messages, in this order and without waiting for one before the next.
+pub(crate) async fn send(core: &Arc<Core>, entries: Vec<Entry>) -> Vec<(Entry, Delivered)> {
+    let sent = entries.into_iter().map(|entry| {
+        let published = publish(core, &entry);
+        async move {
+            let delivered = published.await;
+            core.metrics.delivered(MESSAGES, outcome(&delivered));
+            (entry, delivered)
+        }
+    });
+    futures::future::join_all(sent.collect::<Vec<_>>()).await
+}
+
+/// Sends a message; done when the broker has it. It is on its way when this
+/// returns.
+fn publish(core: &Arc<Core>, entry: &Entry) -> impl Future<Output = Delivered> + Send + use<> {
+    let core = core.clone();
+    // Receivers drop what they have seen, so an entry is always the same message.
+    let entry_id = entry.new.id.clone();
+    let id = entry_id.replace('-', "");
+    let request_id = hadron_telemetry::Request::current().map(|request| request.outgoing_id().to_owned());
+    let sent = serde_json::from_str::<Message>(&entry.new.payload).map(|message| {
+        let Message { topic, method, arguments } = message;
+        match entry.new.kind.as_str() {
+            "notify" => {
+                let notification =
+                    hadron_bus::Notification { event_type: topic, payload: arguments, id, request_id };
+                core.bus.notify(notification).boxed()
+            }
+            kind => {
+                let spread = if kind == "fanout" { Spread::Fanout } else { Spread::Cast };
+                let new = hadron_bus::Message::new(topic, method, arguments);
+                core.bus.publish(spread, hadron_bus::Message { id, request_id, ..new }).boxed()
+            }
+        }
+    });
+    async move {
+        match sent {
+            Ok(sent) => match sent.await {
+                Ok(()) => {
+                    core.store.journal().done(&entry_id);
+                    Delivered::Done
+                }
+                Err(BusError::Invalid(reason)) => bad_entry(reason),
+                Err(error) => Delivered::Later(error.to_string()),
+            },
+            Err(error) => bad_entry(format!("no message: {error}")),
+        }
+    }
+}
+
+fn bad_entry(reason: String) -> Delivered {
+    Delivered::Refused(Refusal::new(Status::Internal, "BadEntry", reason))
 }
 
 async fn call(

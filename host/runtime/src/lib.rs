@@ -4,7 +4,7 @@
 //! `registry` keeps the set of them; `request`, `unit` and `operations` are the
 //! path of a write, whose steps the API names in `work`; `capabilities` is what
 //! plugins may ask for on it; `journal` and `background` are what happens after
-//! the commit; `metrics` is what is counted on the way.
+//! the commit; `inbox` is what arrives over the bus; `metrics` is what is counted on the way.
 #![deny(unsafe_code)]
 
 mod background;
@@ -17,6 +17,7 @@ mod convert;
 mod engine;
 mod failpoint;
 mod hand;
+mod inbox;
 mod instance;
 mod journal;
 mod limits;
@@ -32,6 +33,7 @@ mod state;
 mod unit;
 mod work;
 
+pub use hadron_bus::State as BusState;
 pub use plugins::{Origin, Plugin, PluginKind, PluginSet, PluginState};
 pub use refusal::{Refusal, Status};
 pub use sharing::Hold;
@@ -207,6 +209,9 @@ struct Core {
     /// Units at the same time: taken before BEGIN, so that nothing waits for a
     /// second slot while it holds a first.
     admission: tokio::sync::Semaphore,
+    /// Messages handled at the same time: fewer than units, so that however
+    /// many arrive, requests are admitted beside them.
+    inbox: Arc<tokio::sync::Semaphore>,
     /// Mixed into units' random seeds.
     secret: [u8; 32],
     /// Wakes the journal's worker.
@@ -260,6 +265,7 @@ impl Runtime {
             changing: tokio::sync::Mutex::default(),
             changes: tokio::sync::watch::Sender::new(0),
             admission: tokio::sync::Semaphore::new(settings.units.max(1) as usize),
+            inbox: Arc::new(tokio::sync::Semaphore::new((settings.units as usize / 2).max(1))),
             secret: rand::random(),
             wake: tokio::sync::Notify::new(),
             hand: hand::Hand::default(),
@@ -303,6 +309,11 @@ impl Runtime {
     /// The store, for reads.
     pub fn store(&self) -> &Store {
         &self.core.store
+    }
+
+    /// How the message bus is.
+    pub fn bus_state(&self) -> BusState {
+        self.core.bus.state()
     }
 
     /// Sets the policy for what plugins do to each other's resources with a
@@ -383,7 +394,8 @@ impl Runtime {
     pub fn start(&self) {
         let mut background = self.background.lock();
         background.spawn(background::deliver(self.core.clone()));
-        background.spawn(background::serve(self.core.clone()));
+        background.spawn(background::tick(self.core.clone()));
+        background.spawn(inbox::serve(self.core.clone()));
     }
 
     /// Waits for units and deliveries under way, at most so long, then stops.

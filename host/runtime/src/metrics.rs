@@ -31,6 +31,7 @@ pub(crate) struct Metrics {
     guest_seconds: Family<Of, Sum>,
     out_of_rotation: Family<Of, Gauge>,
     deliveries: Family<Attempted, Counter>,
+    handled: Family<Handled, Counter>,
     waiting: Family<Waiting, Gauge>,
     oldest: Family<Waiting, Level>,
     pub(crate) instances: Gauge,
@@ -85,6 +86,12 @@ struct Attempted {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Handled {
+    topic: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Waiting {
     target: String,
     state: &'static str,
@@ -113,6 +120,7 @@ impl Metrics {
             guest_seconds: Family::default(),
             out_of_rotation: Family::default(),
             deliveries: Family::default(),
+            handled: Family::default(),
             waiting: Family::default(),
             oldest: Family::default(),
             instances: Gauge::default(),
@@ -149,6 +157,12 @@ impl Metrics {
         self.deliveries.get_or_create(&Attempted { target: target.to_owned(), outcome }).inc();
     }
 
+    /// A message that arrived was handled.
+    pub(crate) fn handled(&self, topic: &str, failed: bool) {
+        let outcome = if failed { "failed" } else { "done" };
+        self.handled.get_or_create(&Handled { topic: topic.to_owned(), outcome }).inc();
+    }
+
     fn register(&self, registry: &mut Registry) {
         let units = registry.sub_registry_with_prefix("unit");
         units.register("ended", "Units of work that ended", self.units.clone());
@@ -177,6 +191,8 @@ impl Metrics {
         );
         plugins.register("instances", "Instances in use", self.instances.clone());
         plugins.register("instance_limit", "Instances there is room for", self.instance_limit.clone());
+        let messages = registry.sub_registry_with_prefix("message");
+        messages.register("handled", "Messages that plugins were given, by topic", self.handled.clone());
         let journal = registry.sub_registry_with_prefix("journal");
         journal.register("attempts", "Attempts at deliveries, by what came of them", self.deliveries.clone());
         journal.register(
@@ -211,6 +227,7 @@ impl Runtime {
     pub fn register_metrics(&self, registry: &mut Registry) {
         self.core.metrics.register(registry);
         self.core.store.metrics().register(registry);
+        self.core.bus.register_metrics(registry);
     }
 
     /// Looks at what is not counted as it happens: the journal's backlog, who

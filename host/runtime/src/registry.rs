@@ -471,7 +471,6 @@ pub(crate) async fn remove(core: &Arc<Core>, name: &str, drop_journal: bool) -> 
         core.store.journal().drop(&ids).await.map_err(unreadable)?;
     }
     core.store.components().remove(name).await.map_err(unreadable)?;
-    core.bus.leave(name);
     Ok(())
 }
 

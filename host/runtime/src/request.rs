@@ -303,10 +303,13 @@ async fn first_attempts(
         }
         core.wake.notify_one();
     }
-    for message in messages {
-        let group = [claimed(message, &unit)];
-        if let Delivered::Later(reason) = journal::attempt(&core, &request_id, &group, &mut instances).await {
-            put_off(&core, &group, &reason).await;
+    let messages = messages.into_iter().map(|message| claimed(message, &unit)).collect();
+    for (entry, delivered) in journal::send(&core, messages).await {
+        let group = [entry];
+        match delivered {
+            Delivered::Done => {}
+            Delivered::Later(reason) => put_off(&core, &group, &reason).await,
+            Delivered::Refused(refusal) => give_up(&core, &group, &refusal).await,
         }
     }
     None

@@ -5,6 +5,7 @@
 //! a misspelt key is found, and what `hadron config show` prints cannot drift
 //! from what the server does.
 
+mod bus;
 mod check;
 mod keys;
 mod layers;
@@ -40,6 +41,7 @@ pub(crate) struct Config {
     pub(crate) keystone: Keystone,
     pub(crate) policy: Policy,
     pub(crate) database: Database,
+    pub(crate) bus: bus::Section,
     pub(crate) plugins: Plugins,
     pub(crate) runtime: Limits,
     pub(crate) api: ApiLimits,

@@ -1,8 +1,8 @@
 //! `hadron serve`: puts the parts together, and takes them apart in order.
 //!
-//! Up: address, data folder, store, runtime, plugins, control socket, requests.
-//! Down: `/readyz` says so, no new connections, requests under way, the runtime,
-//! the store.
+//! Up: address, data folder, store, bus, runtime, plugins, control socket,
+//! requests. Down: `/readyz` says so, no new connections, requests under way, the
+//! runtime, the bus, the store.
 
 mod banner;
 mod data_folder;
@@ -18,7 +18,6 @@ use crate::exit::{Exit, Failure};
 use crate::logging::Logging;
 pub(crate) use data_folder::DataFolder;
 use hadron_api::{Api, Auth, Htpasswd, Keystone};
-use hadron_bus::Bus;
 use hadron_runtime::Runtime;
 use hadron_store::Store;
 use hadron_telemetry::Exporter;
@@ -68,7 +67,8 @@ async fn serve(config: Config, args: ServeArgs, logging: Logging, began: Instant
     let address = listener.local_addr().map_err(|e| cannot_listen(config.listen, &e))?;
 
     let store = Store::open(config.store()).await.map_err(|e| cannot_open(&config, &e))?;
-    let runtime = Runtime::new(config.runtime(), store.clone(), Bus::default())
+    let bus = config.bus.start();
+    let runtime = Runtime::new(config.runtime(), store.clone(), bus.clone())
         .await
         .map_err(|e| Failure::failed(format!("the runtime does not start: {}", e.message)))?;
     let loading = Instant::now();
@@ -113,6 +113,7 @@ async fn serve(config: Config, args: ServeArgs, logging: Logging, began: Instant
 
     let _ = control.await;
     runtime.shutdown(drain).await;
+    bus.close().await;
     store.close().await;
     info!("stopped");
     drop(folder);

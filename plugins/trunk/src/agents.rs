@@ -3,12 +3,18 @@
 
 use crate::trunks::{self, BUILD, DEGRADED, ERROR, Trunk};
 use crate::{ports, text};
+use hadron_sdk::manifest::Topic;
 use hadron_sdk::serde_json::Value;
 use hadron_sdk::{Document, Error, Result, log, store};
 use serde::Deserialize;
 
 /// The topic, and the namespace of its methods.
-pub(crate) const TOPIC: &str = "trunk";
+const TOPIC: &str = "trunk";
+
+/// Where agents speak of trunks.
+pub(crate) fn topic() -> Topic {
+    Topic::new(TOPIC).version("1.0").namespace(TOPIC)
+}
 
 /// A sub-port that an agent plugs in.
 #[derive(Deserialize)]
@@ -29,7 +35,7 @@ pub(crate) fn receive(method: &str, arguments: &Value) -> Result<Value> {
         "update_subport_bindings" => {
             plug_in(&Vec::<Plugged>::deserialize(argument("subports"))?).map(Value::Object)
         }
-        other => Err(Error::invalid("UnsupportedMethod", format!("There is no method '{other}'."))),
+        other => Err(Error::no_such_method(TOPIC, other)),
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn manifest() -> Manifest {
         }],
         policy: RULES.iter().map(|(name, rule)| ((*name).to_owned(), (*rule).to_owned())).collect(),
         events: vec![parents::subscription()],
-        topics: vec![agents::TOPIC.to_owned()],
+        topics: vec![agents::topic()],
         requests: Requests {
             resources: vec![request(PORTS, &[Verb::Get, Verb::Update]), request(NETWORKS, &[Verb::Get])],
             ..Requests::default()

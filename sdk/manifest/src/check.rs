@@ -49,7 +49,26 @@ pub fn check(manifest: &Manifest) -> Vec<Problem> {
             problems.push(format!("tick '{}' must be at least a second apart", tick.name));
         }
     }
+    let mut topics = HashSet::new();
+    for topic in &manifest.topics {
+        if topic.name.is_empty() || topic.name.len() > 200 {
+            problems.push("a topic must have a name, of at most 200 bytes".to_owned());
+        }
+        if let Some(version) = topic.version.as_deref().filter(|version| !is_version(version)) {
+            problems
+                .push(format!("the topic '{}' is of version '{version}', which is not as 1.4", topic.name));
+        }
+        if !topics.insert((&topic.name, &topic.namespace)) {
+            problems.push(format!("the topic '{}' is declared twice in one namespace", topic.name));
+        }
+    }
     problems
+}
+
+/// A major and a minor number.
+fn is_version(text: &str) -> bool {
+    let number = |part: &str| part.parse::<u32>().is_ok();
+    text.split_once('.').is_some_and(|(major, minor)| number(major) && number(minor))
 }
 
 fn check_collection(collection: &Collection, problems: &mut Vec<Problem>) {

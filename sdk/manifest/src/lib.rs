@@ -14,6 +14,7 @@ mod collection;
 mod grants;
 mod rbac;
 mod standard;
+mod topic;
 
 pub use action::{Action, Takes};
 pub use attribute::{Attribute, Column, ListTable, ListTableColumn, Validator};
@@ -25,6 +26,7 @@ pub use collection::{
 pub use grants::{HttpGrant, Requests, ResourceRequest};
 pub use rbac::{EVERY_PROJECT, Entries, Rbac};
 pub use standard::{DESCRIPTION, Standard, TAG_LENGTH, TAGS, Tags};
+pub use topic::Topic;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -53,7 +55,7 @@ pub struct Manifest {
     /// Events of other plugins' (or its own) collections it wants to hear.
     pub events: Vec<Subscription>,
     /// RPC topics whose messages are handed to this plugin.
-    pub topics: Vec<String>,
+    pub topics: Vec<Topic>,
     /// Periodic calls.
     pub ticks: Vec<Tick>,
     /// Driver hooks it implements, by name: `network-precommit`,

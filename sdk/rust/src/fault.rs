@@ -52,6 +52,12 @@ impl Error {
         Error::invalid("InvalidInput", format!("Invalid input for operation: {reason}."))
     }
 
+    /// Who called a method of a topic is told that there is none; the next
+    /// plugin that declares the topic is asked, if there is one.
+    pub fn no_such_method(topic: &str, method: &str) -> Error {
+        Error::not_found("NoSuchMethod", format!("nobody on '{topic}' has a method '{method}'"))
+    }
+
     /// What the client is told.
     pub fn fault(&self) -> &Fault {
         match self {

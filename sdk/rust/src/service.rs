@@ -81,9 +81,10 @@ pub trait ServicePlugin: 'static {
         Ok(())
     }
 
-    /// Handles one message on a topic that the manifest names.
+    /// Handles one message on a topic that the manifest names. What it returns
+    /// goes back to a call; to a cast nothing does.
     fn receive(_ctx: &Context, topic: &str, method: &str, _arguments: Value) -> Result<Value> {
-        Err(unexpected(&format!("to understand '{method}' on '{topic}'")))
+        Err(Error::no_such_method(topic, method))
     }
 
     /// Does what is due.

@@ -1,5 +1,6 @@
 //! Starts PostgreSQL from what is installed, in a folder of its own.
 
+use crate::programs::{NO_SKIP, free_port, is_root, run};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,8 +8,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// A test that needs PostgreSQL fails with this set where there is none.
-const NO_SKIP: &str = "HADRON_TEST_NO_SKIP";
 /// A server that takes longer to start than this does not start.
 const START: Duration = Duration::from_secs(60);
 
@@ -179,11 +178,6 @@ impl Drop for Postgres {
     }
 }
 
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
-}
-
 /// The newest installed release.
 fn find_bin() -> Option<PathBuf> {
     let installed =
@@ -197,32 +191,4 @@ fn find_bin() -> Option<PathBuf> {
         let path = std::env::var_os("PATH")?;
         std::env::split_paths(&path).find(|folder| folder.join("initdb").exists())
     })
-}
-
-fn free_port() -> Result<u16, String> {
-    std::net::TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(|error| format!("no free port: {error}"))
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    // Not to pipes: the server would inherit them and keep them open.
-    let log = tempfile::tempfile().map_err(|error| error.to_string())?;
-    let output = log.try_clone().map_err(|error| error.to_string())?;
-    let errors = log.try_clone().map_err(|error| error.to_string())?;
-    let status = command
-        .stdin(Stdio::null())
-        .stdout(output)
-        .stderr(errors)
-        .status()
-        .map_err(|error| format!("{command:?}: {error}"))?;
-    if status.success() {
-        return Ok(());
-    }
-    use std::io::{Read as _, Seek as _};
-    let (mut log, mut text) = (log, String::new());
-    let _ = log.rewind();
-    let _ = log.read_to_string(&mut text);
-    Err(format!("{command:?} ended with {status}: {text}"))
 }

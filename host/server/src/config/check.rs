@@ -36,6 +36,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
             "database.url must be sqlite, sqlite:FILE, or postgres://USER:PASSWORD@HOST/NAME".to_owned(),
         );
     }
+    problems.extend(config.bus.problem());
     let mut seen = BTreeSet::new();
     for (list, names) in lists(config) {
         for name in names {
@@ -182,6 +183,21 @@ mod tests {
         let text = problems(&config).join("\n");
         assert!(text.contains("plugins.mechanism_drivers names 'a' twice"), "{text}");
         assert!(text.contains("database.url must be"), "{text}");
+    }
+
+    #[test]
+    fn a_brokers_url_is_checked_and_its_password_not_told() {
+        for (url, part) in [
+            ("http://u:s3cret@h/", "bus.url: it is not of the form amqp://"),
+            ("amqps://u:s3cret@h/", "bus.url: TLS"),
+        ] {
+            let text = problems(&with(&[("bus.url", url)])).join("\n");
+            assert!(text.contains(part) && !text.contains("s3cret"), "{text}");
+        }
+        let config = with(&[("bus.url", "amqp://u:s3cret@broker/")]);
+        assert_eq!(problems(&config), Vec::<String>::new());
+        assert_eq!(config.bus.shown(), "RabbitMQ broker:5672/");
+        assert!(!format!("{config:?}").contains("s3cret"));
     }
 
     #[test]

@@ -218,6 +218,48 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "A unit of work that waits longer than this for its turn or a connection is answered 503, ms.",
     },
     Key {
+        name: "bus.url",
+        kind: Kind::Text,
+        default: r#""""#,
+        doc: "The message broker (RabbitMQ) that agents are reached over, amqp://USER:PASSWORD@HOST:PORT/VHOST, or rabbit:// as transport_url has it. Empty: messages stay within this process. Better in the environment, as HADRON_BUS__URL, than in a file.",
+    },
+    Key {
+        name: "bus.host",
+        kind: Kind::Text,
+        default: r#""""#,
+        doc: "This server's own name on the bus: TOPIC.HOST reaches it. Empty for the host's name.",
+    },
+    Key {
+        name: "bus.exchange",
+        kind: Kind::Text,
+        default: r#""neutron""#,
+        doc: "The exchange that topics are in; the agents' control_exchange.",
+    },
+    Key {
+        name: "bus.heartbeat_s",
+        kind: Kind::Integer(0, 3600),
+        default: "60",
+        doc: "A broker that is silent for so long is taken for dead, s; 0 to never ask.",
+    },
+    Key {
+        name: "bus.durable",
+        kind: Kind::Bool,
+        default: "false",
+        doc: "Whether topics' queues outlive the broker; must be as the agents' amqp_durable_queues.",
+    },
+    Key {
+        name: "bus.expiry_s",
+        kind: Kind::Integer(1, DAY_S),
+        default: "1800",
+        doc: "How long the broker keeps a queue of fanouts or replies that nobody consumes any more, s; the agents' rabbit_transient_queues_ttl.",
+    },
+    Key {
+        name: "bus.notifications",
+        kind: Kind::List,
+        default: "[]",
+        doc: "Topics that notifications for other services are sent to, as [\"notifications\"]. Empty for none: without a consumer the broker would keep them for ever.",
+    },
+    Key {
         name: "plugins.folder",
         kind: Kind::Path,
         default: r#""plugins""#,

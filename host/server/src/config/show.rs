@@ -75,7 +75,9 @@ fn masked(key: &Key, value: &Value) -> Value {
         Value::String(secret) if key.kind == Kind::Secret && !secret.is_empty() => {
             Value::String("***".to_owned())
         }
-        Value::String(url) if key.name == "database.url" => Value::String(without_password(url)),
+        Value::String(url) if ["database.url", "bus.url"].contains(&key.name) => {
+            Value::String(without_password(url))
+        }
         value => value.clone(),
     }
 }

@@ -34,7 +34,8 @@ fn text(
         AuthMode::Keystone => "Keystone",
     };
     let version = env!("CARGO_PKG_VERSION");
-    let _ = writeln!(text, "Hadron {version} listens on {url} ({auth}, {})", config.shown_database());
+    let (database, bus) = (config.shown_database(), config.bus.shown());
+    let _ = writeln!(text, "Hadron {version} listens on {url} ({auth}, {database}, messages: {bus})");
     let names: Vec<String> =
         plugins.plugins.iter().map(|p| format!("{} {}", p.manifest.name, p.manifest.version)).collect();
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };

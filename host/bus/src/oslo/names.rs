@@ -1,0 +1,26 @@
+//! How exchanges and queues are called.
+
+/// A host's own queue on a topic.
+pub(crate) fn at_host(topic: &str, host: &str) -> String {
+    format!("{topic}.{host}")
+}
+
+/// The exchange of a topic's fanouts.
+pub(crate) fn fanout_exchange(topic: &str) -> String {
+    format!("{topic}_fanout")
+}
+
+/// A consumer's queue of a topic's fanouts.
+pub(crate) fn fanout_queue(topic: &str, id: &str) -> String {
+    format!("{topic}_fanout_{id}")
+}
+
+/// A process's queue of answers.
+pub(crate) fn reply_queue(id: &str) -> String {
+    format!("reply_{id}")
+}
+
+/// Where notifications of a topic go, of the only priority sent here.
+pub(crate) fn notifications(topic: &str) -> String {
+    format!("{topic}.info")
+}
