@@ -212,3 +212,25 @@ pub(crate) fn unsupported_owner(operation: &str, owner: &str, port: &str) -> Err
         format!("Operation {operation} is not supported for device_owner {owner} on port {port}."),
     )
 }
+
+pub(crate) fn pairs_need_port_security() -> Error {
+    Error::conflict(
+        "AddressPairAndPortSecurityRequired",
+        "Port Security must be enabled in order to have allowed address pairs on a port.",
+    )
+}
+
+pub(crate) fn groups_need_port_security() -> Error {
+    Error::invalid(
+        "PortSecurityAndIPRequiredForSecurityGroups",
+        "Port security must be enabled and port must have an IP address in order to use security groups.",
+    )
+}
+
+pub(crate) fn port_has_groups() -> Error {
+    Error::conflict(
+        "PortSecurityPortHasSecurityGroup",
+        "Port has security group associated. Cannot disable port security or IP address until security group \
+         is removed.",
+    )
+}

@@ -6,10 +6,13 @@
 //! `networks::mtu`) hold the decisions and are tested natively.
 #![deny(unsafe_code)]
 
+mod address_groups;
 mod address_scopes;
 mod agents;
 mod attribute;
 mod binding;
+mod default_security_group_rules;
+mod default_statefulness;
 mod devices;
 mod dhcp;
 mod document;
@@ -25,6 +28,8 @@ mod ports;
 mod provisioning;
 mod records;
 mod rpc;
+mod security_group_rules;
+mod security_groups;
 mod segments;
 mod sharing;
 mod subnetpools;
@@ -51,15 +56,24 @@ impl ServicePlugin for Ml2 {
         manifest::manifest()
     }
 
+    fn start(_: &Context) -> Result<()> {
+        default_security_group_rules::seed()
+    }
+
     fn create(ctx: &Context, collection: &str, bodies: Vec<Document>) -> Result<()> {
         match collection {
             "networks" => networks::create(bodies),
             "subnets" => subnets::create(ctx, bodies),
             "subnetpools" => subnetpools::create(ctx, bodies),
             "address_scopes" => address_scopes::create(&bodies),
-            "ports" => ports::create(bodies),
+            "ports" => ports::create(ctx, bodies),
             "agents" => agents::create(),
             "availability_zones" => zones::create(),
+            security_groups::COLLECTION => security_groups::create(bodies),
+            security_group_rules::COLLECTION => security_group_rules::create(ctx, bodies),
+            default_security_group_rules::COLLECTION => default_security_group_rules::create(ctx, &bodies),
+            default_statefulness::COLLECTION => default_statefulness::create(bodies),
+            address_groups::COLLECTION => address_groups::create(bodies),
             other => Err(unknown(other)),
         }
     }
@@ -70,13 +84,16 @@ impl ServicePlugin for Ml2 {
             "subnets" => subnets::update(id, &current, changes),
             "subnetpools" => subnetpools::update(ctx, id, &current, changes),
             "address_scopes" => address_scopes::update(ctx, id, &changes),
-            "ports" => ports::update(id, &current, changes),
+            "ports" => ports::update(ctx, id, &current, changes),
             "agents" => agents::update(id, &current, changes),
+            security_groups::COLLECTION => security_groups::update(id, &current, changes),
+            default_statefulness::COLLECTION => default_statefulness::update(id, &changes),
+            address_groups::COLLECTION => address_groups::update(id, &changes),
             other => Err(unknown(other)),
         }
     }
 
-    fn delete(_: &Context, collection: &str, documents: Vec<Document>) -> Result<()> {
+    fn delete(ctx: &Context, collection: &str, documents: Vec<Document>) -> Result<()> {
         match collection {
             "networks" => networks::delete(&documents),
             "subnets" => subnets::delete(&documents),
@@ -84,6 +101,11 @@ impl ServicePlugin for Ml2 {
             "address_scopes" => address_scopes::delete(&documents),
             "ports" => ports::delete(&documents),
             "agents" => agents::delete(&documents),
+            security_groups::COLLECTION => security_groups::delete(ctx, &documents),
+            security_group_rules::COLLECTION => security_group_rules::delete(&documents),
+            default_security_group_rules::COLLECTION => default_security_group_rules::delete(&documents),
+            default_statefulness::COLLECTION => default_statefulness::delete(&documents),
+            address_groups::COLLECTION => address_groups::delete(&documents),
             other => Err(unknown(other)),
         }
     }
@@ -92,6 +114,7 @@ impl ServicePlugin for Ml2 {
         match collection {
             "subnetpools" => subnetpools::act(ctx, id, action, &body),
             "networks" | "agents" => dhcp::act(id, action, &body),
+            address_groups::COLLECTION => address_groups::act(id, action, &body),
             other => Err(unknown(other)),
         }
     }

@@ -1,8 +1,9 @@
 //! What ML2 tells the host about itself.
 
 use crate::{
-    address_scopes, agents, dhcp, networks, policy, ports, rpc, segments, sharing, subnetpools, subnets,
-    ticks, zones,
+    address_groups, address_scopes, agents, default_security_group_rules, default_statefulness, dhcp,
+    networks, policy, ports, rpc, security_group_rules, security_groups, segments, sharing, subnetpools,
+    subnets, ticks, zones,
 };
 use hadron_sdk::Manifest;
 use hadron_sdk::manifest::{ApiExtension, ConfigKey};
@@ -61,6 +62,10 @@ fn extensions() -> impl Iterator<Item = &'static Extension> {
         agents::EXTENSIONS,
         zones::EXTENSIONS,
         dhcp::EXTENSION,
+        security_groups::EXTENSIONS,
+        default_security_group_rules::EXTENSIONS,
+        address_groups::EXTENSIONS,
+        ports::SECURITY_EXTENSIONS,
     ];
     EXTENSIONS.iter().chain(of_resources.into_iter().flatten())
 }
@@ -74,6 +79,12 @@ pub(crate) fn manifest() -> Manifest {
             ports::collection(),
             address_scopes::collection(),
             subnetpools::collection(),
+            security_groups::collection(),
+            security_group_rules::collection(),
+            default_security_group_rules::collection(),
+            default_security_group_rules::seeded(),
+            default_statefulness::collection(),
+            address_groups::collection(),
             segments::collection(),
             zones::collection(),
             dhcp::collection(),
@@ -92,6 +103,7 @@ pub(crate) fn manifest() -> Manifest {
             })
             .collect(),
         policy: policy::rules(),
+        start: true,
         events: vec![sharing::subscription()],
         config: [
             key(
@@ -114,6 +126,7 @@ pub(crate) fn manifest() -> Manifest {
                 "whether IPv6 subnets from the default subnet pool wait for a prefix that is delegated to a router",
                 json!(false),
             ),
+            key("max_allowed_address_pair", "most allowed address pairs of a port", json!(10)),
         ]
         .into_iter()
         .chain(agents::config())
@@ -144,7 +157,10 @@ mod tests {
             let Some((verb_and_member, attribute)) = rule.split_once(':') else { continue };
             let member = verb_and_member.split_once('_').unwrap().1;
             let collection = manifest.collections.iter().find(|c| c.member == member).unwrap();
-            let name = attribute.strip_prefix("fixed_ips:").map_or(attribute, |_| "fixed_ips");
+            let name = ["fixed_ips", "allowed_address_pairs"]
+                .into_iter()
+                .find(|list| attribute.strip_prefix(list).is_some_and(|rest| rest.starts_with(':')))
+                .unwrap_or(attribute);
             let attributes: Vec<_> = collection.attributes.iter().cloned().chain(collection.kept()).collect();
             assert!(attributes.iter().any(|a| a.name == name && a.enforce), "{rule}");
         }

@@ -8,7 +8,7 @@ mod provider;
 mod scopes;
 mod sharing;
 
-pub(crate) use attributes::collection;
+pub(crate) use attributes::{PORT_SECURITY, collection};
 pub(crate) use known::Networks;
 pub(crate) use scopes::{Scopes, set_scope};
 pub(crate) use sharing::{OBJECT_TYPE, policy};
@@ -16,7 +16,7 @@ pub(crate) use sharing::{OBJECT_TYPE, policy};
 use crate::document::{differing, flag, set, take, text, typed};
 use crate::mechanisms::Mechanisms;
 use crate::segments::{self, SegmentRow, Types};
-use crate::{dhcp, errors, owners, ports, records, subnets, zones};
+use crate::{dhcp, errors, owners, ports, records, security_groups, subnets, zones};
 use hadron_sdk::serde_json::{self, json};
 use hadron_sdk::store::{self, Query, StoreError};
 use hadron_sdk::{Document, Error, NetworkContext, Operation, Result};
@@ -37,6 +37,7 @@ pub(crate) fn create(bodies: Vec<Document>) -> Result<()> {
         documents.push(document(body, mtu, &row));
         rows.push(row);
     }
+    security_groups::ensure_defaults(documents.iter().map(|document| text(document, "project_id")))?;
     store::insert(COLLECTION, &documents)?;
     segments::insert(&rows)?;
     if mechanisms.want("network") {
@@ -55,7 +56,7 @@ fn document(mut body: Document, mtu: u32, segment: &SegmentRow) -> Document {
     take(&mut body, &["id", "project_id", "name", "admin_state_up"], &mut document);
     document.insert("mtu".to_owned(), json!(mtu));
     document.insert("status".to_owned(), json!("ACTIVE"));
-    take(&mut body, &["shared", zones::HINTS, scopes::V4, scopes::V6], &mut document);
+    take(&mut body, &["shared", PORT_SECURITY, zones::HINTS, scopes::V4, scopes::V6], &mut document);
     document.insert(zones::COLLECTION.to_owned(), json!([]));
     segment.show(&mut document);
     take(&mut body, &["description"], &mut document);

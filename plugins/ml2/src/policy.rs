@@ -1,7 +1,10 @@
 //! Who may do what by default: Neutron's rules for networks, subnets and ports,
 //! in oslo.policy's language. Those that all rules are made of are the host's.
 
-use crate::{address_scopes, agents, dhcp, subnetpools, zones};
+use crate::{
+    address_groups, address_scopes, agents, default_security_group_rules, default_statefulness, dhcp, ports,
+    security_group_rules, security_groups, subnetpools, zones,
+};
 use std::collections::BTreeMap;
 
 const RULES: &[(&str, &str)] = &[
@@ -17,6 +20,14 @@ const RULES: &[(&str, &str)] = &[
     ("manila_device", "field:port:device_owner=~^manila:"),
     ("create_network", "(rule:admin_only) or (role:member and project_id:%(project_id)s)"),
     ("create_network:shared", "rule:admin_only"),
+    (
+        "create_network:port_security_enabled",
+        "(rule:admin_only) or (role:member and project_id:%(project_id)s)",
+    ),
+    (
+        "update_network:port_security_enabled",
+        "(rule:admin_only) or (role:member and project_id:%(project_id)s)",
+    ),
     ("create_network:provider:network_type", "rule:admin_only"),
     ("create_network:provider:physical_network", "rule:admin_only"),
     ("create_network:provider:segmentation_id", "rule:admin_only"),
@@ -166,8 +177,19 @@ const RULES: &[(&str, &str)] = &[
 
 /// The rules by name.
 pub(crate) fn rules() -> BTreeMap<String, String> {
-    let of_resources =
-        [address_scopes::POLICY, subnetpools::POLICY, agents::POLICY, zones::POLICY, dhcp::POLICY];
+    let of_resources = [
+        address_scopes::POLICY,
+        subnetpools::POLICY,
+        agents::POLICY,
+        zones::POLICY,
+        dhcp::POLICY,
+        security_groups::POLICY,
+        security_group_rules::POLICY,
+        default_security_group_rules::POLICY,
+        default_statefulness::POLICY,
+        address_groups::POLICY,
+        ports::SECURITY_POLICY,
+    ];
     let all = RULES.iter().chain(of_resources.into_iter().flatten());
     all.map(|(name, rule)| ((*name).to_owned(), (*rule).to_owned())).collect()
 }

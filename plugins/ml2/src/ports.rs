@@ -1,13 +1,16 @@
 //! Ports: what a request does to them. In Neutron: `create_port_bulk`,
 //! `update_port`, `delete_port` of `Ml2Plugin`.
 
+mod address_pairs;
 mod addresses;
 mod attributes;
 mod mac;
 mod plan;
+mod security;
 
 pub(crate) use attributes::collection;
 pub(crate) use plan::FixedIp;
+pub(crate) use security::{EXTENSIONS as SECURITY_EXTENSIONS, POLICY as SECURITY_POLICY};
 
 use crate::document::{differing, distinct, merged, row, set, take, text, typed};
 use crate::mechanisms::{Changed, Mechanisms};
@@ -15,11 +18,11 @@ use crate::net::Mac;
 use crate::networks::Networks;
 use crate::provisioning::{self, Entity};
 use crate::subnets::{self, Subnet};
-use crate::{binding, dhcp, errors, networks, owners};
+use crate::{binding, dhcp, errors, networks, owners, security_groups};
 use addresses::Order;
 use hadron_sdk::serde_json::{Value, json};
 use hadron_sdk::store::{self, InsertError, Query, StoreError};
-use hadron_sdk::{Bound, Document, Error, Operation, Result};
+use hadron_sdk::{Bound, Context, Document, Error, Operation, Result};
 use plan::{Recipient, Wanted};
 use serde::Deserialize;
 
@@ -62,20 +65,24 @@ fn given_mac(request: &Document) -> Result<Option<Mac>> {
 
 /// Makes ports. Whatever their number, subnets are read once, addresses of a
 /// subnet taken at once and rows inserted at once; networks are read only when
-/// a driver wants to see them.
-pub(crate) fn create(bodies: Vec<Document>) -> Result<()> {
+/// a driver wants to see them, or they decide about port security.
+pub(crate) fn create(ctx: &Context, bodies: Vec<Document>) -> Result<()> {
     let network_ids = distinct(&bodies, "network_id");
     let all_subnets = subnets::of_networks(&network_ids)?;
     let mechanisms = Mechanisms::loaded();
     let needs_networks = mechanisms.want("port") || bodies.iter().any(binding::has_host);
-    let nets = if needs_networks { Networks::load(&network_ids)? } else { Networks::default() };
+    let inherits = bodies.iter().any(security::inherits);
+    let parents = if needs_networks || inherits { networks::existing(&network_ids)? } else { Vec::new() };
+    let nets = if needs_networks { Networks::of(&parents)? } else { Networks::default() };
     // A network without subnets may not exist. Its reference would tell, but
     // later than a complaint about addresses that cannot be had there.
     let bare = |id: &&String| !all_subnets.iter().any(|subnet| subnet.network_id == **id);
     let bare: Vec<String> = network_ids.iter().filter(bare).cloned().collect();
-    if !needs_networks && bodies.iter().any(|body| asks_on(body, &bare)) {
+    if parents.is_empty() && bodies.iter().any(|body| asks_on(body, &bare)) {
         networks::existing(&bare)?;
     }
+
+    let secured = security::for_new(ctx, &bodies, &parents)?;
 
     let requests = bodies
         .iter()
@@ -106,8 +113,10 @@ pub(crate) fn create(bodies: Vec<Document>) -> Result<()> {
     let taken = addresses::take(&orders)?;
 
     let mut documents = Vec::with_capacity(bodies.len());
-    for ((body, mac), fixed_ips) in bodies.iter().zip(&macs).zip(&taken) {
-        documents.push(document(body.clone(), *mac, fixed_ips)?);
+    for (((body, mac), fixed_ips), secured) in bodies.iter().zip(&macs).zip(&taken).zip(secured) {
+        let mut document = document(body.clone(), *mac, fixed_ips)?;
+        secured.write(*mac, &mut document)?;
+        documents.push(document);
     }
     binding::bind(&mechanisms, &mut documents, &[], &nets)?;
     let hosting = dhcp::ports_to_come(&bodies, &all_subnets)?;
@@ -155,6 +164,10 @@ fn not_written(error: InsertError, documents: &[Document]) -> Error {
         (StoreError::MissingReference(attribute), Some(port)) if attribute == "network_id" => {
             errors::network_not_found(&network(port))
         }
+        (StoreError::MissingReference(attribute), Some(port)) if attribute == "security_groups" => {
+            let groups: Vec<String> = typed(port, &attribute).unwrap_or_default();
+            security_groups::errors::group_not_found(&groups.join(", "))
+        }
         (StoreError::MissingReference(_), Some(port)) => {
             let subnets = typed::<Vec<FixedIp>>(port, "fixed_ips").unwrap_or_default();
             errors::subnet_not_found(subnets.first().map_or("", |ip| ip.subnet_id.as_str()))
@@ -171,7 +184,7 @@ fn address_clash(port: &Document) -> Error {
 }
 
 /// Changes a port.
-pub(crate) fn update(id: &str, current: &Document, mut changes: Document) -> Result<()> {
+pub(crate) fn update(ctx: &Context, id: &str, current: &Document, mut changes: Document) -> Result<()> {
     let before: PortRow = row(current)?;
     binding::check_update(current, &changes)?;
     let mac = new_mac(current, &before, &mut changes)?;
@@ -180,6 +193,7 @@ pub(crate) fn update(id: &str, current: &Document, mut changes: Document) -> Res
     if let Some(addresses) = addresses {
         changes.insert("fixed_ips".to_owned(), json!(addresses));
     }
+    security::for_update(ctx, current, &mut changes)?;
     binding::apply(current, &mut changes)?;
     write(id, current, changes, None)
 }

@@ -3,7 +3,7 @@
 //! `RbacNeutronDbObjectMixin`, and for networks `NeutronDbPluginV2`.
 
 use crate::document::{set, text};
-use crate::{address_scopes, networks, subnetpools};
+use crate::{address_groups, address_scopes, networks, security_groups, subnetpools};
 use hadron_sdk::events::{Event, Moment as Happened};
 use hadron_sdk::manifest::{EVERY_PROJECT, Moment, Subscription};
 use hadron_sdk::{Context, Document, Error, Result, rbac, serde_json, store};
@@ -24,7 +24,8 @@ pub(crate) struct Shareable {
 }
 
 /// Types that know no other rules about their policies than everybody's.
-const SHAREABLES: &[&Shareable] = &[&address_scopes::SHARING, &subnetpools::SHARING];
+const SHAREABLES: &[&Shareable] =
+    &[&address_groups::SHARING, &address_scopes::SHARING, &security_groups::SHARING, &subnetpools::SHARING];
 
 /// A policy that is about to be made, changed or removed.
 pub(crate) struct Policy<'a> {
@@ -140,8 +141,13 @@ impl Shareable {
 
 /// Whether policies share a row with the caller's project.
 pub(crate) fn allows(ctx: &Context, collection: &str, id: &str) -> Result<bool> {
+    allows_project(collection, id, &ctx.caller.project_id)
+}
+
+/// Whether policies share a row with a project.
+pub(crate) fn allows_project(collection: &str, id: &str, project: &str) -> Result<bool> {
     let targets = rbac::targets(collection, id, ACCESS_SHARED)?;
-    Ok(targets.iter().any(|target| target == EVERY_PROJECT || *target == ctx.caller.project_id))
+    Ok(targets.iter().any(|target| target == EVERY_PROJECT || target == project))
 }
 
 /// A row that the caller can see, held until the end of the unit, so that

@@ -55,7 +55,11 @@ async fn limits_are_shown_set_checked_and_taken_away() -> Result {
     let client = server.client();
     let path = "/v2.0/quotas/p1";
     let defaults = client.get(&format!("{path}/default")).await?.expect(200)?;
-    assert_eq!(defaults, json!({"quota": {"network": 7, "subnet": 100, "port": 500, "rbac_policy": 10}}));
+    for (name, limit) in
+        [("network", 7), ("subnet", 100), ("port", 500), ("rbac_policy", 10), ("security_group", 10)]
+    {
+        assert_eq!(defaults["quota"][name], limit, "{name}");
+    }
     assert_eq!(client.get(path).await?.expect(200)?, defaults);
     assert_eq!(client.get("/v2.0/quotas").await?.expect(200)?, json!({"quotas": []}));
     assert_eq!(client.delete(path).await?.expect_error(404)?.0, "TenantQuotaNotFound");

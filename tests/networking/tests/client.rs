@@ -4,5 +4,7 @@
 mod networks;
 #[path = "client/qos.rs"]
 mod qos;
+#[path = "client/security_groups.rs"]
+mod security_groups;
 #[path = "client/trunks.rs"]
 mod trunks;

@@ -28,6 +28,12 @@ impl Mac {
         Mac([x, y, z, if fourth == 0 { a } else { fourth }, b, c])
     }
 
+    /// Whether it is that of a group of receivers.
+    pub(crate) fn is_multicast(self) -> bool {
+        let Mac([first, ..]) = self;
+        first & 1 == 1
+    }
+
     /// The address that a host makes for itself by SLAAC in a /64 network
     /// (RFC 4291, modified EUI-64).
     pub(crate) fn eui64(self, network: &Cidr) -> IpAddr {

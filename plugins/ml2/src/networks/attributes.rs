@@ -7,6 +7,10 @@ use crate::{dhcp, zones};
 use hadron_sdk::manifest::{Attribute, Collection, Derived, DerivedFrom, Quota, Rbac, Validator};
 use hadron_sdk::serde_json::json;
 
+/// Whether ports filter what they let through; a network's is what its ports
+/// have where they are made without.
+pub(crate) const PORT_SECURITY: &str = "port_security_enabled";
+
 /// The declaration of the collection.
 pub(crate) fn collection() -> Collection {
     Collection {
@@ -25,6 +29,15 @@ pub(crate) fn collection() -> Collection {
             },
             filterable("status", Validator::String { max: Some(16) }),
             Attribute { enforce: true, rbac: Some(ACCESS_SHARED.to_owned()), ..boolean("shared", false) },
+            Attribute {
+                name: PORT_SECURITY.to_owned(),
+                validate: Validator::Boolean,
+                post: true,
+                put: true,
+                enforce: true,
+                default: Some(json!(true)),
+                ..Attribute::default()
+            },
             provider("provider:network_type", Validator::String { max: Some(32) }),
             provider("provider:physical_network", Validator::String { max: Some(64) }),
             provider("provider:segmentation_id", Validator::Integer { min: None, max: None }),

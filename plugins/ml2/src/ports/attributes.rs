@@ -1,5 +1,6 @@
 //! The attributes of ports, as Neutron's API defines them.
 
+use super::security;
 use crate::attribute::{boolean, column, filterable, hidden, owner, text};
 use crate::provisioning;
 use hadron_sdk::manifest::{
@@ -28,7 +29,7 @@ pub(crate) fn collection() -> Collection {
         name: "ports".to_owned(),
         member: "port".to_owned(),
         core: true,
-        attributes: vec![
+        attributes: [
             text("name", 255),
             owner("network_id"),
             Attribute {
@@ -75,7 +76,10 @@ pub(crate) fn collection() -> Collection {
             hidden("binding_levels"),
             hidden("binding_pending"),
             provisioning::attribute(),
-        ],
+        ]
+        .into_iter()
+        .chain(security::attributes())
+        .collect(),
         keys: vec![Key {
             name: "mac_address".to_owned(),
             attributes: vec!["network_id".to_owned(), "mac_address".to_owned()],
