@@ -2,6 +2,7 @@
 //! `q-plugin` and `q-reports-plugin`.
 
 use crate::{agents, devices, dhcp};
+use hadron_sdk::manifest::Topic;
 use hadron_sdk::serde_json::Value;
 use hadron_sdk::store::Query;
 use hadron_sdk::{Error, Result};
@@ -13,8 +14,8 @@ const REPORTS: &str = "q-reports-plugin";
 const PLUGIN: &str = "q-plugin";
 
 /// The topics that are listened to.
-pub(crate) fn topics() -> Vec<String> {
-    [REPORTS, PLUGIN].map(str::to_owned).to_vec()
+pub(crate) fn topics() -> Vec<Topic> {
+    [REPORTS, PLUGIN].map(Topic::new).to_vec()
 }
 
 /// Answers a message. State reports are understood on both topics, as in

@@ -64,14 +64,16 @@ async fn limits_are_shown_set_checked_and_taken_away() -> Result {
     assert_eq!(client.get("/v2.0/quotas").await?.expect(200)?, json!({"quotas": []}));
     assert_eq!(client.delete(path).await?.expect_error(404)?.0, "TenantQuotaNotFound");
 
-    let wanted = json!({"network": 2, "port": "-1"});
-    assert_eq!(
-        set(&server, "p1", wanted).await?,
-        json!({"network": 2, "subnet": 100, "port": -1, "rbac_policy": 10})
-    );
+    let mut limits = set(&server, "p1", json!({"network": 2, "port": "-1"})).await?;
+    let mut wanted = defaults["quota"].clone();
+    wanted["network"] = json!(2);
+    wanted["port"] = json!(-1);
+    assert_eq!(limits, wanted);
     let all = client.get("/v2.0/quotas").await?.expect(200)?;
-    let row = json!({"network": 2, "subnet": 100, "port": -1, "rbac_policy": 10, "project_id": "p1", "tenant_id": "p1"});
-    assert_eq!(all, json!({"quotas": [row]}));
+    for name in ["project_id", "tenant_id"] {
+        limits[name] = json!("p1");
+    }
+    assert_eq!(all, json!({ "quotas": [limits] }));
 
     for _ in 0..2 {
         create(&client, "network", json!({"project_id": "p1"})).await?;
