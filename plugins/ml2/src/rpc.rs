@@ -32,7 +32,7 @@ pub(crate) fn receive(topic: &str, method: &str, arguments: &Value) -> Result<Va
 
 /// In oslo.messaging: `NoSuchMethod`.
 pub(crate) fn no_such_method(method: &str) -> Error {
-    Error::not_found("NoSuchMethod", format!("Endpoint does not support RPC method {method}"))
+    Error::no_such_method(PLUGIN, method)
 }
 
 /// A text among the arguments; empty where there is none.
