@@ -15,6 +15,7 @@ mod default_security_group_rules;
 mod default_statefulness;
 mod devices;
 mod dhcp;
+mod dns;
 mod document;
 mod errors;
 mod existing;

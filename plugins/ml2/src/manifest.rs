@@ -1,7 +1,7 @@
 //! What ML2 tells the host about itself.
 
 use crate::{
-    address_groups, address_scopes, agents, default_security_group_rules, default_statefulness, dhcp,
+    address_groups, address_scopes, agents, default_security_group_rules, default_statefulness, dhcp, dns,
     networks, policy, ports, rpc, security_group_rules, security_groups, segments, sharing, subnetpools,
     subnets, ticks, zones,
 };
@@ -20,6 +20,12 @@ const EXTENSIONS: &[Extension] = &[
         "binding",
         "Expose port bindings of a virtual port to external application",
         "2014-02-03T10:00:00-00:00",
+    ),
+    (
+        "Neutron external network",
+        "external-net",
+        "Adds external network attribute to network resource.",
+        "2013-01-14T10:00:00-00:00",
     ),
     (
         "IP address substring filtering",
@@ -59,6 +65,9 @@ fn extensions() -> impl Iterator<Item = &'static Extension> {
     let of_resources = [
         address_scopes::EXTENSIONS,
         subnetpools::EXTENSIONS,
+        dns::EXTENSIONS,
+        ports::EXTENSIONS,
+        subnets::EXTENSIONS,
         agents::EXTENSIONS,
         zones::EXTENSIONS,
         dhcp::EXTENSION,
@@ -120,6 +129,11 @@ pub(crate) fn manifest() -> Manifest {
                 "base_mac",
                 "first three octets of generated MAC addresses, or four where the fourth is not 00",
                 json!("fa:16:3e:00:00:00"),
+            ),
+            key(
+                dns::CONFIG,
+                "domain of ports' names, a fully qualified name; with the default ports have no names of their own",
+                json!(dns::UNSET),
             ),
             key(
                 "ipv6_pd_enabled",

@@ -11,12 +11,13 @@ mod sharing;
 pub(crate) use attributes::{PORT_SECURITY, collection};
 pub(crate) use known::Networks;
 pub(crate) use scopes::{Scopes, set_scope};
+use sharing::EXTERNAL;
 pub(crate) use sharing::{OBJECT_TYPE, policy};
 
 use crate::document::{differing, flag, set, take, text, typed};
 use crate::mechanisms::Mechanisms;
 use crate::segments::{self, SegmentRow, Types};
-use crate::{dhcp, errors, owners, ports, records, security_groups, subnets, zones};
+use crate::{dhcp, dns, errors, owners, ports, records, security_groups, subnets, zones};
 use hadron_sdk::serde_json::{self, json};
 use hadron_sdk::store::{self, Query, StoreError};
 use hadron_sdk::{Document, Error, NetworkContext, Operation, Result};
@@ -24,7 +25,8 @@ use hadron_sdk::{Document, Error, NetworkContext, Operation, Result};
 const COLLECTION: &str = "networks";
 
 /// Makes networks, each with one segment.
-pub(crate) fn create(bodies: Vec<Document>) -> Result<()> {
+pub(crate) fn create(mut bodies: Vec<Document>) -> Result<()> {
+    bodies.iter_mut().try_for_each(dns::check_network)?;
     zones::check_hints(&bodies)?;
     let types = Types::loaded()?;
     let mechanisms = Mechanisms::loaded();
@@ -79,6 +81,8 @@ fn context(
 pub(crate) fn update(id: &str, current: &Document, changes: Document) -> Result<()> {
     let mechanisms = Mechanisms::loaded();
     let mut changes = changes;
+    dns::check_network(&mut changes)?;
+    sharing::check_external(id, &changes)?;
     let renumbered = provider::check_update(current, &mut changes)?;
     if let Some(number) = renumbered {
         provider::renumber(id, number)?;

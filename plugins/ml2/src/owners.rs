@@ -33,7 +33,8 @@ const ROUTER_INTERFACES: [&str; 3] = [
 ];
 
 const ROUTER_SNAT: &str = "network:router_centralized_snat";
-const ROUTER_GATEWAY: &str = "network:router_gateway";
+/// The port of a router on an external network.
+pub(crate) const ROUTER_GATEWAY: &str = "network:router_gateway";
 
 /// Whether such a port goes with its network or subnet.
 pub(crate) fn is_auto_deleted(owner: &str) -> bool {

@@ -4,14 +4,17 @@
 mod address_pairs;
 mod addresses;
 mod attributes;
+mod dhcp_options;
 mod mac;
 mod plan;
 mod security;
 
 pub(crate) use attributes::collection;
+pub(crate) use dhcp_options::EXTENSIONS;
 pub(crate) use plan::FixedIp;
 pub(crate) use security::{EXTENSIONS as SECURITY_EXTENSIONS, POLICY as SECURITY_POLICY};
 
+use crate::dns::Zone;
 use crate::document::{differing, distinct, merged, row, set, take, text, typed};
 use crate::mechanisms::{Changed, Mechanisms};
 use crate::net::Mac;
@@ -25,6 +28,7 @@ use hadron_sdk::store::{self, InsertError, Query, StoreError};
 use hadron_sdk::{Bound, Context, Document, Error, Operation, Result};
 use plan::{Recipient, Wanted};
 use serde::Deserialize;
+use std::borrow::Cow;
 
 const COLLECTION: &str = "ports";
 
@@ -42,6 +46,8 @@ pub(crate) struct PortRow {
     pub(crate) mac_address: String,
     #[serde(default)]
     pub(crate) fixed_ips: Vec<FixedIp>,
+    #[serde(default)]
+    dns_name: String,
 }
 
 impl PortRow {
@@ -66,7 +72,9 @@ fn given_mac(request: &Document) -> Result<Option<Mac>> {
 /// Makes ports. Whatever their number, subnets are read once, addresses of a
 /// subnet taken at once and rows inserted at once; networks are read only when
 /// a driver wants to see them, or they decide about port security.
-pub(crate) fn create(ctx: &Context, bodies: Vec<Document>) -> Result<()> {
+pub(crate) fn create(ctx: &Context, mut bodies: Vec<Document>) -> Result<()> {
+    let zone = Zone::configured()?;
+    bodies.iter_mut().try_for_each(|body| zone.check(body))?;
     let network_ids = distinct(&bodies, "network_id");
     let all_subnets = subnets::of_networks(&network_ids)?;
     let mechanisms = Mechanisms::loaded();
@@ -106,9 +114,10 @@ pub(crate) fn create(ctx: &Context, bodies: Vec<Document>) -> Result<()> {
             Some(_) => Some(typed::<Vec<Wanted>>(body, "fixed_ips")?),
         };
         let port = Recipient { owner: text(body, "device_owner"), mac: *mac };
-        let needs = plan::for_new(port, wanted.as_deref(), own)
+        let subnets = subnets::for_owner(network_id, Cow::Borrowed(own), port.owner)?;
+        let needs = plan::for_new(port, wanted.as_deref(), &subnets)
             .map_err(|refused| addresses::refusal(refused, network_id))?;
-        orders.push(Order { network_id, subnets: own, needs });
+        orders.push(Order { network_id, subnets, needs });
     }
     let taken = addresses::take(&orders)?;
 
@@ -116,6 +125,7 @@ pub(crate) fn create(ctx: &Context, bodies: Vec<Document>) -> Result<()> {
     for (((body, mac), fixed_ips), secured) in bodies.iter().zip(&macs).zip(&taken).zip(secured) {
         let mut document = document(body.clone(), *mac, fixed_ips)?;
         secured.write(*mac, &mut document)?;
+        zone.assign(&document.clone(), &mut document);
         documents.push(document);
     }
     binding::bind(&mechanisms, &mut documents, &[], &nets)?;
@@ -145,6 +155,8 @@ fn document(mut body: Document, mac: Mac, fixed_ips: &[FixedIp]) -> Result<Docum
     take(&mut body, &["device_id", "device_owner"], &mut document);
     document.insert("fixed_ips".to_owned(), json!(fixed_ips));
     binding::unbound(&body, &mut document)?;
+    dhcp_options::create(&body, &mut document)?;
+    take(&mut body, &dns::KEPT, &mut document);
     take(&mut body, &["description"], &mut document);
     Ok(document)
 }
@@ -186,6 +198,10 @@ fn address_clash(port: &Document) -> Error {
 /// Changes a port.
 pub(crate) fn update(ctx: &Context, id: &str, current: &Document, mut changes: Document) -> Result<()> {
     let before: PortRow = row(current)?;
+    if dns::is_asked(&changes) {
+        Zone::configured()?.check(&mut changes)?;
+    }
+    dhcp_options::update(current, &mut changes)?;
     binding::check_update(current, &changes)?;
     let mac = new_mac(current, &before, &mut changes)?;
     let addresses = new_addresses(&before, mac, &changes)?;
@@ -240,13 +256,14 @@ fn new_addresses(before: &PortRow, mac: Option<Mac>, changes: &Document) -> Resu
         before.fixed_ips.iter().map(same).collect()
     };
     let asked: Vec<Wanted> = asked.unwrap_or_else(keep_all);
-    let subnets = subnets::of_networks(std::slice::from_ref(&before.network_id))?;
+    let all = subnets::of_networks(std::slice::from_ref(&before.network_id))?;
     let owner = set(changes, "device_owner").and_then(Value::as_str).unwrap_or(&before.device_owner);
+    let subnets = subnets::for_owner(&before.network_id, Cow::Borrowed(&all), owner)?;
     let port = Recipient { owner, ..before.recipient(mac.map_or_else(|| before.mac(), Ok)?) };
     let planned = plan::for_update(port, &before.fixed_ips, &asked, mac.is_some(), &subnets)
         .map_err(|refused| addresses::refusal(refused, &before.network_id))?;
-    addresses::give_back(&planned.remove, &subnets)?;
-    let order = Order { network_id: &before.network_id, subnets: &subnets, needs: planned.add };
+    addresses::give_back(&planned.remove, &all)?;
+    let order = Order { network_id: &before.network_id, subnets, needs: planned.add };
     let taken = addresses::take(&[order])?;
     Ok(Some(planned.keep.into_iter().chain(taken.into_iter().flatten()).collect()))
 }
@@ -255,6 +272,9 @@ fn new_addresses(before: &PortRow, mac: Option<Mac>, changes: &Document) -> Resu
 /// `reporter` has told us and is not told.
 fn write(id: &str, current: &Document, mut changes: Document, reporter: Option<&str>) -> Result<()> {
     let mut mechanisms = Mechanisms::loaded();
+    if dns::is_renamed(&changes) {
+        Zone::configured()?.assign(&merged(current, &changes), &mut changes);
+    }
     let after = merged(current, &changes);
     let binds = binding::is_due(&after);
     let network_ids = [text(current, "network_id").to_owned()];
@@ -385,7 +405,11 @@ pub(crate) fn on_subnet(subnet_id: &str) -> Result<Vec<PortRow>> {
 /// pool goes with it, so nothing is given back.
 pub(crate) fn leave_subnet(port: &PortRow, subnet_id: &str) -> Result<()> {
     let left: Vec<&FixedIp> = port.fixed_ips.iter().filter(|ip| ip.subnet_id != subnet_id).collect();
-    store::update::<Document>(COLLECTION, &port.id, &json!({ "fixed_ips": left }))?;
+    let mut changes = Document::new();
+    changes.insert("fixed_ips".to_owned(), json!(left));
+    changes.insert("dns_name".to_owned(), json!(port.dns_name));
+    Zone::configured()?.assign(&changes.clone(), &mut changes);
+    store::update::<Document>(COLLECTION, &port.id, &changes)?;
     Ok(())
 }
 

@@ -5,9 +5,11 @@ mod allocation;
 mod attributes;
 mod origin;
 mod rules;
+mod service_types;
 mod subnet;
 
 pub(crate) use attributes::collection;
+pub(crate) use service_types::{EXTENSIONS, for_owner};
 pub(crate) use subnet::{Pool, Subnet, pool_name};
 
 use crate::document::{differing, distinct, row, set, take, text, typed};
@@ -27,7 +29,8 @@ const COLLECTION: &str = "subnets";
 
 /// Makes subnets. The networks are held, so that no two units put overlapping
 /// subnets on one.
-pub(crate) fn create(ctx: &Context, bodies: Vec<Document>) -> Result<()> {
+pub(crate) fn create(ctx: &Context, mut bodies: Vec<Document>) -> Result<()> {
+    bodies.iter_mut().try_for_each(service_types::check)?;
     let requests = bodies.iter().map(rules::check_create).collect::<Result<Vec<Asked>>>()?;
     let network_ids = distinct(&bodies, "network_id");
     for id in &network_ids {
@@ -123,10 +126,10 @@ fn document(mut body: Document, origin: &Origin, gateway: Option<IpAddr>, ranges
     document.insert("gateway_ip".to_owned(), json!(gateway));
     document.insert("cidr".to_owned(), json!(cidr.to_string()));
     document.insert("allocation_pools".to_owned(), json!(allocation::shown(ranges, cidr.version())));
-    for list in ["host_routes", "dns_nameservers"] {
+    for list in ["host_routes", "dns_nameservers", "service_types"] {
         document.insert(list.to_owned(), set(&body, list).cloned().unwrap_or_else(|| json!([])));
     }
-    take(&mut body, &["description"], &mut document);
+    take(&mut body, &["dns_publish_fixed_ip", "description"], &mut document);
     document
 }
 
@@ -138,6 +141,7 @@ fn define_pool(id: &str, cidr: &Cidr, ranges: &[Range]) -> Result<()> {
 
 /// Changes a subnet.
 pub(crate) fn update(id: &str, current: &Document, mut changes: Document) -> Result<()> {
+    service_types::check(&mut changes)?;
     let before: Subnet = row(current)?;
     let has_modes = before.ipv6_ra_mode.is_some() || before.ipv6_address_mode.is_some();
     rules::check_update(&changes, id, &before.cidr, before.enable_dhcp, has_modes)?;

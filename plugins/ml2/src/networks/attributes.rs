@@ -2,6 +2,7 @@
 
 use super::sharing;
 use crate::attribute::{boolean, column, filterable, text};
+use crate::dns;
 use crate::sharing::ACCESS_SHARED;
 use crate::{dhcp, zones};
 use hadron_sdk::manifest::{Attribute, Collection, Derived, DerivedFrom, Quota, Rbac, Validator};
@@ -41,6 +42,12 @@ pub(crate) fn collection() -> Collection {
             provider("provider:network_type", Validator::String { max: Some(32) }),
             provider("provider:physical_network", Validator::String { max: Some(64) }),
             provider("provider:segmentation_id", Validator::Integer { min: None, max: None }),
+            Attribute {
+                enforce: true,
+                rbac: Some(sharing::ACCESS_EXTERNAL.to_owned()),
+                ..boolean(sharing::EXTERNAL, false)
+            },
+            dns::of_networks(),
             shown(super::scopes::V4),
             shown(super::scopes::V6),
             text("description", 255),
@@ -52,7 +59,7 @@ pub(crate) fn collection() -> Collection {
         indexes: vec![column("name")],
         rbac: Some(Rbac {
             object_type: sharing::OBJECT_TYPE.to_owned(),
-            actions: vec![ACCESS_SHARED.to_owned()],
+            actions: vec![ACCESS_SHARED.to_owned(), sharing::ACCESS_EXTERNAL.to_owned()],
         }),
         derived: vec![Derived {
             name: "subnets".to_owned(),

@@ -8,18 +8,40 @@ use crate::sharing::{ACCESS_SHARED, Policy};
 use crate::{errors, owners, subnets};
 use hadron_sdk::events::Moment;
 use hadron_sdk::manifest::EVERY_PROJECT;
+use hadron_sdk::serde_json::Value;
 use hadron_sdk::store::{self, Query};
 use hadron_sdk::{Context, Document, Error, Result, rbac};
 use std::collections::BTreeSet;
 
 /// What policies call networks.
 pub(crate) const OBJECT_TYPE: &str = "network";
+/// Whether networks lead to the world outside: what policies of
+/// `access_as_external` make true.
+pub(super) const EXTERNAL: &str = "router:external";
+/// The action that makes it true.
+pub(super) const ACCESS_EXTERNAL: &str = "access_as_external";
+
+/// A network leads to the world as long as a router's gateway is on it.
+/// In Neutron: `_process_l3_update`.
+pub(super) fn check_external(id: &str, changes: &Document) -> Result<()> {
+    if changes.get(EXTERNAL) != Some(&Value::Bool(false)) {
+        return Ok(());
+    }
+    let gateways = Query::all().equal("network_id", id).equal("device_owner", owners::ROUTER_GATEWAY);
+    match store::count("ports", &gateways)? {
+        0 => Ok(()),
+        _ => Err(Error::conflict(
+            "ExternalNetworkInUse",
+            format!(
+                "External network {id} cannot be updated to be made non-external, since it has existing gateway ports."
+            ),
+        )),
+    }
+}
+
 /// A policy about a network is about to be made, changed or removed.
 /// In Neutron: `validate_network_rbac_policy_change`.
 pub(crate) fn policy(ctx: &Context, policy: &Policy<'_>) -> Result<()> {
-    if policy.action() != ACCESS_SHARED {
-        return Ok(());
-    }
     let id = policy.object();
     let Some(network) = store::get::<Document>(COLLECTION, id)? else {
         return Err(Error::invalid_input(format!("Network {id} could not be found")));
@@ -28,7 +50,8 @@ pub(crate) fn policy(ctx: &Context, policy: &Policy<'_>) -> Result<()> {
     if policy.moment != Moment::BeforeDelete && !ctx.caller.is_admin && owner != ctx.caller.project_id {
         return Err(Error::invalid_input("Only admins can manipulate policies on networks they do not own"));
     }
-    match policy.is_withdrawn() && policy.target() != owner {
+    let shares = policy.action() == ACCESS_SHARED;
+    match shares && policy.is_withdrawn() && policy.target() != owner {
         true => check_unused(id, owner, policy.target()),
         false => Ok(()),
     }

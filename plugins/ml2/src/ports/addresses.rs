@@ -7,13 +7,14 @@ use crate::subnets::{self, Subnet, pool_name};
 use hadron_sdk::pools::{self, PoolError};
 use hadron_sdk::store;
 use hadron_sdk::{Document, Error, Result};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// What several ports need, and of which network's subnets.
 pub(crate) struct Order<'a> {
     pub(crate) network_id: &'a str,
-    pub(crate) subnets: &'a [Subnet],
+    pub(crate) subnets: Cow<'a, [Subnet]>,
     pub(crate) needs: Vec<Need>,
 }
 

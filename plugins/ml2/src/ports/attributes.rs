@@ -1,7 +1,8 @@
 //! The attributes of ports, as Neutron's API defines them.
 
-use super::security;
+use super::{dhcp_options, security};
 use crate::attribute::{boolean, column, filterable, hidden, owner, text};
+use crate::dns;
 use crate::provisioning;
 use hadron_sdk::manifest::{
     Attribute, Collection, Key, ListTable, ListTableColumn, Quota, Reference, Standard, Tags, Validator,
@@ -72,13 +73,14 @@ pub(crate) fn collection() -> Collection {
             },
             shown("binding:vif_type", Validator::String { max: Some(64) }),
             shown("binding:vif_details", Validator::Dict),
+            dhcp_options::attribute(),
             text("description", 255),
             hidden("binding_levels"),
             hidden("binding_pending"),
             provisioning::attribute(),
         ]
         .into_iter()
-        .chain(security::attributes())
+use super::{dhcp_options, security};
         .collect(),
         keys: vec![Key {
             name: "mac_address".to_owned(),

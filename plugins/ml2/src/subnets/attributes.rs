@@ -1,5 +1,6 @@
 //! The attributes of subnets, as Neutron's API defines them.
 
+use super::service_types;
 use crate::attribute::{boolean, filterable, owner, text};
 use hadron_sdk::manifest::{Attribute, Collection, Quota, Reference, Validator};
 use hadron_sdk::serde_json::json;
@@ -52,6 +53,8 @@ pub(crate) fn collection() -> Collection {
                 },
             ),
             list("dns_nameservers", Validator::String { max: None }),
+            service_types::attribute(),
+            Attribute { filter: false, ..boolean("dns_publish_fixed_ip", false) },
             text("description", 255),
             asked_only("prefixlen", Validator::Integer { min: Some(0), max: None }),
         ],

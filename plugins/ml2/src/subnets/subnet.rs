@@ -26,6 +26,8 @@ pub(crate) struct Subnet {
     #[serde(default)]
     pub(crate) enable_dhcp: bool,
     #[serde(default)]
+    pub(crate) service_types: Vec<String>,
+    #[serde(default)]
     pub(crate) subnetpool_id: Option<String>,
 }
 

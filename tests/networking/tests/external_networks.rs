@@ -1,0 +1,85 @@
+//! Networks that lead to the world outside.
+
+use hadron_networking_tests::world::{self, create, list, subnet, text};
+use hadron_sdk_testing::Result;
+use serde_json::json;
+
+const OTHERS: &str = "4fb4dec05f47409fa688e15287ac626a";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn external_networks_are_for_everybody_to_see() -> Result {
+    let server = world::sqlite().await?;
+    let client = server.client();
+    let other = client.clone().member_of(OTHERS)?;
+    let made = create(&client, "network", json!({"name": "out", "router:external": true})).await?;
+    assert_eq!(made["router:external"], true);
+    let id = text(&made, "/id")?;
+    let path = format!("/v2.0/networks/{id}");
+    let inside = create(&client, "network", json!({"name": "in"})).await?;
+    assert_eq!(inside["router:external"], false);
+    let listed = client.get(&format!("/v2.0/rbac-policies?object_id={id}")).await?.expect(200)?;
+    let policies = listed["rbac_policies"].as_array().cloned().unwrap_or_default();
+    assert_eq!(policies.len(), 1);
+    assert_eq!(
+        (&policies[0]["action"], &policies[0]["target_tenant"]),
+        (&json!("access_as_external"), &json!("*"))
+    );
+
+    let seen = subnet(&client, &id, "203.0.113.0/24").await?;
+    assert_eq!(other.get(&path).await?.expect(200)?["network"]["router:external"], true);
+    other.get(&format!("/v2.0/subnets/{seen}")).await?.expect(200)?;
+    assert_eq!(list(&other, "/v2.0/networks?router:external=True").await?.len(), 1);
+    assert_eq!(
+        list(&client, "/v2.0/networks?router:external=False&fields=name").await?,
+        [json!({"name": "in"})]
+    );
+    // To see is not to use, nor to change.
+    other.post("/v2.0/ports", &json!({"port": {"network_id": id}})).await?.expect_error(403)?;
+    let rename = json!({"network": {"name": "mine"}});
+    assert_eq!(
+        other.put(&path, &rename).await?.expect_error(403)?.1,
+        "rule:update_network is disallowed by policy"
+    );
+    let external = json!({"network": {"router:external": true}});
+    assert_eq!(
+        other.post("/v2.0/networks", &external).await?.expect_error(403)?.1,
+        "(rule:create_network and rule:create_network:router:external) is disallowed by policy"
+    );
+    let off = json!({"network": {"router:external": false}});
+    // As long as a router's gateway is on it, it leads outside.
+    let gateway = json!({"network_id": id, "device_owner": "network:router_gateway"});
+    let gateway = text(&create(&client, "port", gateway).await?, "/id")?;
+    let (kind, message) = client.put(&path, &off).await?.expect_error(409)?;
+    assert_eq!(kind, "ExternalNetworkInUse");
+    assert!(
+        message.starts_with(&format!("External network {id} cannot be updated to be made non-external")),
+        "{message}"
+    );
+    client.delete(&format!("/v2.0/ports/{gateway}")).await?.expect(204)?;
+    assert_eq!(client.put(&path, &off).await?.expect(200)?["network"]["router:external"], false);
+    other.get(&path).await?.expect_error(404)?;
+    other.get(&format!("/v2.0/subnets/{seen}")).await?.expect_error(404)?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_can_be_external_for_one_project() -> Result {
+    let server = world::sqlite().await?;
+    let client = server.client();
+    let (one, two) =
+        (client.clone().member_of(OTHERS)?, client.clone().member_of("b198a1aec1a74cb1a50c16e31efe0d26")?);
+    let id = text(&create(&client, "network", json!({"name": "out"})).await?, "/id")?;
+    let policy = |target: &str| {
+        json!({"rbac_policy": {"object_type": "network", "object_id": id, "action": "access_as_external",
+            "target_tenant": target}})
+    };
+    let made = client.post("/v2.0/rbac-policies", &policy(OTHERS)).await?.expect(201)?;
+    let path = format!("/v2.0/networks/{id}");
+    assert_eq!(one.get(&path).await?.expect(200)?["network"]["router:external"], true);
+    two.get(&path).await?.expect_error(404)?;
+    let message = one.post("/v2.0/rbac-policies", &policy(OTHERS)).await?.expect_error(400)?.1;
+    assert!(message.contains("Only admins can manipulate policies on networks they do not own"), "{message}");
+    client.delete(&format!("/v2.0/rbac-policies/{}", text(&made, "/rbac_policy/id")?)).await?.expect(204)?;
+    one.get(&path).await?.expect_error(404)?;
+    Ok(())
+}
