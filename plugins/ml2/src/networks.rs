@@ -58,7 +58,8 @@ fn document(mut body: Document, mtu: u32, segment: &SegmentRow) -> Document {
     take(&mut body, &["id", "project_id", "name", "admin_state_up"], &mut document);
     document.insert("mtu".to_owned(), json!(mtu));
     document.insert("status".to_owned(), json!("ACTIVE"));
-    take(&mut body, &["shared", PORT_SECURITY, zones::HINTS, scopes::V4, scopes::V6], &mut document);
+    let given = ["shared", PORT_SECURITY, zones::HINTS, EXTERNAL, "dns_domain", scopes::V4, scopes::V6];
+    take(&mut body, &given, &mut document);
     document.insert(zones::COLLECTION.to_owned(), json!([]));
     segment.show(&mut document);
     take(&mut body, &["description"], &mut document);

@@ -21,7 +21,7 @@ use crate::net::Mac;
 use crate::networks::Networks;
 use crate::provisioning::{self, Entity};
 use crate::subnets::{self, Subnet};
-use crate::{binding, dhcp, errors, networks, owners, security_groups};
+use crate::{binding, dhcp, dns, errors, networks, owners, security_groups};
 use addresses::Order;
 use hadron_sdk::serde_json::{Value, json};
 use hadron_sdk::store::{self, InsertError, Query, StoreError};

@@ -22,8 +22,10 @@ use std::collections::BTreeMap;
 /// Requests and answers, one a line.
 const PROBES: &str = include_str!("../../data/probes.jsonl");
 
-/// What the recorded server was configured with: Neutron's limits.
-pub const LIMITS: &str = "[quota]\nlimits = []\n";
+/// What the recorded server was configured with: Neutron's limits, and a domain
+/// of ports' names.
+pub const LIMITS: &str =
+    "[quota]\nlimits = []\n\n[plugin.ml2.config]\ndns_domain = \"openstackgate.local.\"\n";
 
 /// A request and the answer to it.
 #[derive(Clone, Debug, Deserialize)]

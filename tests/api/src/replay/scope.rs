@@ -8,9 +8,8 @@ use std::collections::BTreeSet;
 
 /// What the beginnings of paths after `/v2.0/` are about, where that is another
 /// resource than networks, subnets and ports.
-const OTHER_RESOURCES: [(&str, &str); 18] = [
+const OTHER_RESOURCES: [(&str, &str); 16] = [
     ("address-groups", "address groups"),
-    ("address-scopes", "address scopes"),
     ("auto-allocated-topology", "auto-allocated topologies"),
     ("default-security-group-rules", "security groups"),
     ("floatingip_pools", "floating IPs"),
@@ -23,7 +22,6 @@ const OTHER_RESOURCES: [(&str, &str); 18] = [
     ("security-group-rules", "security groups"),
     ("security-groups", "security groups"),
     ("segments", "segments"),
-    ("subnetpools", "subnet pools"),
     ("vpn", "VPN"),
     ("extensions/router", "routers"),
     ("auto_allocated_topologies", "auto-allocated topologies"),
@@ -33,11 +31,8 @@ const OTHER_RESOURCES: [(&str, &str); 18] = [
 const OTHER_PARTS: [(&str, &str); 1] = [("/bindings", "port bindings as a resource")];
 
 /// Single probes that need what is not there: by their note.
-const OTHER_NOTES: [(&str, &str); 3] = [
-    ("subnet-from-pool", "subnet pools"),
-    ("absent security group", "security groups"),
-    ("port-with-trunk-details", "trunks"),
-];
+const OTHER_NOTES: [(&str, &str); 2] =
+    [("absent security group", "security groups"), ("port-with-trunk-details", "trunks")];
 
 /// Attributes that belong to an extension: collection, name, alias.
 const ATTRIBUTES: [(&str, &str, &str); 52] = [
