@@ -177,7 +177,6 @@ impl Scope {
         let mut expected = self.pruned(recorded);
         cut_titles(&mut expected);
         cut_quotas(&mut expected);
-        keep(&mut expected, "resources", |row| row["name"] != "subnetpool");
         keep(&mut expected, "extensions", |row| {
             row["alias"].as_str().is_some_and(|alias| self.advertised.contains(alias))
         });
