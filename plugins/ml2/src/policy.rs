@@ -13,7 +13,7 @@ const RULES: &[(&str, &str)] = &[
     ("network_owner", "project_id:%(network:project_id)s"),
     ("shared", "field:networks:shared=True"),
     ("external", "field:networks:router:external=True"),
-    ("external_network", "field:networks:router:external=True"),
+    ("external_network", "field:subnets:router:external=True"),
     ("network_device", "field:port:device_owner=~^network:"),
     ("compute_device", "field:port:device_owner=~^compute:"),
     ("baremetal_device", "field:port:device_owner=~^baremetal:"),

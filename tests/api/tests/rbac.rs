@@ -102,10 +102,10 @@ async fn what_makes_no_sense_is_refused_in_neutrons_words() -> Result {
             "Invalid input for operation: 'demo' is not a valid target project ID; expected a UUID or '*'.",
         ),
         (
-            json!({"action": "access_as_external"}),
+            json!({"action": "access_as_owned"}),
             400,
             "InvalidActionForType",
-            "Invalid action 'access_as_external' for object type 'network'. Valid actions: ('access_as_shared',)",
+            "Invalid action 'access_as_owned' for object type 'network'. Valid actions: ('access_as_shared', 'access_as_external')",
         ),
         (
             json!({"target_tenant": "*"}),

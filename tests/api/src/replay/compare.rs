@@ -110,8 +110,13 @@ fn words(text: &str) -> Vec<&str> {
 }
 
 /// Without what depends on how much was done before: lists of ids in messages
-/// count as one, and revisions in messages do not count.
+/// count as one, and neither revisions in messages count nor the addresses that
+/// hosts are named after.
 fn unified(text: &str) -> String {
+    if let Some(host) = text.strip_prefix("host-") {
+        let zone = host.split_once('.').map_or("", |(_, zone)| zone);
+        return format!("host-ADDRESS.{zone}");
+    }
     let bare = replace(text, |_| "ID".to_owned());
     let text = if bare.contains("ID,ID") {
         let mut parts: Vec<&str> = bare.split("ID,").collect();
@@ -166,5 +171,7 @@ mod tests {
         let id = "28e128e5-d182-4ded-bb07-a66d70c2365f";
         assert_eq!(unified(&format!("used by: {id},{id},{id}.")), "used by: ID.");
         assert_eq!(unified(&format!("no {id} here")), format!("no {id} here"));
+        assert_eq!(unified("host-10-10-0-86.cloud."), unified("host-10-10-0-2.cloud."));
+        assert_ne!(unified("host-10-10-0-86.cloud."), unified("host-10-10-0-86.other."));
     }
 }
