@@ -80,7 +80,8 @@ pub(crate) fn collection() -> Collection {
             provisioning::attribute(),
         ]
         .into_iter()
-use super::{dhcp_options, security};
+        .chain(security::attributes())
+        .chain(dns::of_ports())
         .collect(),
         keys: vec![Key {
             name: "mac_address".to_owned(),
