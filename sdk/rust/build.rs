@@ -11,9 +11,10 @@ use wit_component::StringEncoding;
 use wit_parser::Resolve;
 
 /// World, and the file of its encoded type.
-const WORLDS: [(&str, &str); 4] = [
+const WORLDS: [(&str, &str); 5] = [
     ("hadron:ml2/mechanism-driver", "mechanism_driver.bin"),
     ("hadron:ml2/type-driver", "type_driver.bin"),
+    ("hadron:ml2/ranged-type-driver", "ranged_type_driver.bin"),
     ("hadron:host/service-plugin", "service_plugin.bin"),
     ("hadron:ml2/core-plugin", "core_plugin.bin"),
 ];

@@ -70,6 +70,20 @@ pub(crate) mod segment_type {
     });
 }
 
+/// What a type driver with ranges exports besides.
+pub(crate) mod ranges {
+    wasmtime::component::bindgen!({
+        path: ["../../wit/host", "../../wit/ml2"],
+        world: "hadron:ml2/ranges",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "hadron:host/types": super::service::hadron::host::types,
+            "hadron:ml2/types": super::manager::hadron::ml2::types,
+        },
+    });
+}
+
 pub(crate) use manager::hadron::ml2::{drivers, types as ml2};
 pub(crate) use service::exports::hadron::host as exported;
 pub(crate) use service::hadron::host::{

@@ -1,6 +1,6 @@
 //! From a file's bytes to a plugin that can be called.
 
-use crate::bindings::{manager, mechanism, segment_type, service};
+use crate::bindings::{manager, mechanism, ranges, segment_type, service};
 use crate::cache::{Cache, sha256};
 use crate::linker::Linkers;
 use crate::plugins::PluginKind;
@@ -39,14 +39,19 @@ pub(crate) enum ExportIndices {
     Core(service::ServicePluginIndices, manager::DriverManagerIndices),
     /// A mechanism driver.
     Mechanism(mechanism::MechanismDriverIndices),
-    /// A type driver.
-    Type(segment_type::TypeDriverIndices),
+    /// A type driver, perhaps with ranges.
+    Type(segment_type::TypeDriverIndices, Option<ranges::RangesIndices>),
 }
 
 impl Loaded {
     /// The plugin's name.
     pub(crate) fn name(&self) -> &str {
         &self.manifest.name
+    }
+
+    /// Whether it is a type driver with ranges.
+    pub(crate) fn has_ranges(&self) -> bool {
+        matches!(&self.exports, ExportIndices::Type(_, Some(_)))
     }
 
     /// Linear memory it may have, MiB.
@@ -138,7 +143,13 @@ fn indices(pre: &InstancePre<HostState>, kind: PluginKind) -> wasmtime::Result<E
             manager::DriverManagerIndices::new(pre)?,
         ),
         PluginKind::MechanismDriver => ExportIndices::Mechanism(mechanism::MechanismDriverIndices::new(pre)?),
-        PluginKind::TypeDriver => ExportIndices::Type(segment_type::TypeDriverIndices::new(pre)?),
+        PluginKind::TypeDriver => {
+            // Drivers built before there were ranges do not have them.
+            ExportIndices::Type(
+                segment_type::TypeDriverIndices::new(pre)?,
+                ranges::RangesIndices::new(pre).ok(),
+            )
+        }
     })
 }
 

@@ -2,7 +2,7 @@
 //! after a trap.
 
 use crate::Core;
-use crate::bindings::{manager, mechanism, segment_type, service};
+use crate::bindings::{manager, mechanism, ranges, segment_type, service};
 use crate::component::{ExportIndices, Loaded};
 use crate::limits::{MemoryLimit, Meter, Spent};
 use crate::state::{HostState, Phase};
@@ -24,7 +24,7 @@ enum Exports {
     Service(service::ServicePlugin),
     Core(service::ServicePlugin, manager::DriverManager),
     Mechanism(mechanism::MechanismDriver),
-    Type(segment_type::TypeDriver),
+    Type(segment_type::TypeDriver, Option<ranges::Ranges>),
 }
 
 /// A call of a hook that a component of this kind does not have: a mistake of
@@ -65,7 +65,13 @@ impl Instance {
                 Exports::Core(indices.load(&mut store, &instance)?, manager.load(&mut store, &instance)?)
             }
             ExportIndices::Mechanism(indices) => Exports::Mechanism(indices.load(&mut store, &instance)?),
-            ExportIndices::Type(indices) => Exports::Type(indices.load(&mut store, &instance)?),
+            ExportIndices::Type(indices, ranges) => {
+                let ranges = match ranges {
+                    Some(ranges) => Some(ranges.load(&mut store, &instance)?),
+                    None => None,
+                };
+                Exports::Type(indices.load(&mut store, &instance)?, ranges)
+            }
         };
         Ok(Instance { store, exports, _counted: counted })
     }
@@ -139,7 +145,15 @@ impl Instance {
         &mut self,
     ) -> wasmtime::Result<(&segment_type::TypeDriver, &mut Store<HostState>)> {
         match &self.exports {
-            Exports::Type(exports) => Ok((exports, &mut self.store)),
+            Exports::Type(exports, _) => Ok((exports, &mut self.store)),
+            _ => Err(WrongKind.into()),
+        }
+    }
+
+    /// The ranges of a type driver that has them.
+    pub(crate) fn ranges(&mut self) -> wasmtime::Result<(&ranges::Ranges, &mut Store<HostState>)> {
+        match &self.exports {
+            Exports::Type(_, Some(exports)) => Ok((exports, &mut self.store)),
             _ => Err(WrongKind.into()),
         }
     }
@@ -153,7 +167,7 @@ impl Instance {
                 exports.hadron_host_plugin().call_describe(store).await
             }
             Exports::Mechanism(exports) => exports.hadron_host_plugin().call_describe(store).await,
-            Exports::Type(exports) => exports.hadron_host_plugin().call_describe(store).await,
+            Exports::Type(exports, _) => exports.hadron_host_plugin().call_describe(store).await,
         }
     }
 
@@ -168,7 +182,7 @@ impl Instance {
                 exports.hadron_host_plugin().call_start(store, context).await
             }
             Exports::Mechanism(exports) => exports.hadron_host_plugin().call_start(store, context).await,
-            Exports::Type(exports) => exports.hadron_host_plugin().call_start(store, context).await,
+            Exports::Type(exports, _) => exports.hadron_host_plugin().call_start(store, context).await,
         }
     }
 }

@@ -82,6 +82,7 @@ impl Parts {
             extensions: table.extensions.iter().map(|e| e.defaults.clone()).collect(),
         };
         parts.document.retain(|name, _| !table.is_decided(name));
+        leave_out(table, &mut parts.document);
         check_members(table, Place::Document, &parts.document)?;
         for (plugin, values) in &row.extensions {
             let place = place_of(table, plugin)?;
@@ -90,6 +91,7 @@ impl Parts {
                 && let Some(slot) = parts.extensions.get_mut(i)
             {
                 slot.get_or_insert_default().extend(values.clone());
+                slot.iter_mut().for_each(|slot| leave_out(table, slot));
             }
         }
         Ok(parts)
@@ -126,7 +128,7 @@ impl Parts {
         let mut changed = Vec::new();
         changes.retain(|name, _| !table.is_decided(name));
         check_members(table, Place::Document, &changes)?;
-        set(&mut self.document, changes, &mut changed);
+        set(table, &mut self.document, changes, &mut changed);
         for (plugin, changes) in extensions {
             let place = place_of(table, &plugin)?;
             check_members(table, place, &changes)?;
@@ -136,7 +138,7 @@ impl Parts {
             if let Place::Extension(i) = place
                 && let Some(slot) = self.extensions.get_mut(i)
             {
-                set(slot.get_or_insert_default(), changes, &mut changed);
+                set(table, slot.get_or_insert_default(), changes, &mut changed);
             }
         }
         Ok(changed)
@@ -247,13 +249,29 @@ fn text(object: &Map<String, Value>) -> String {
     serde_json::to_string(object).unwrap_or_else(|_| "{}".to_owned())
 }
 
-fn set(object: &mut Map<String, Value>, changes: Map<String, Value>, changed: &mut Vec<String>) {
-    for (name, value) in changes {
-        if object.get(&name) != Some(&value) {
-            changed.push(name.clone());
-            object.insert(name, value);
-        }
-    }
+fn set(
+    table: &Table,
+    object: &mut Map<String, Value>,
+    changes: Map<String, Value>,
+    changed: &mut Vec<String>,
+) {
+    let names: Vec<String> = changes.keys().cloned().collect();
+    let mut after = object.clone();
+    after.extend(changes);
+    leave_out(table, &mut after);
+    changed.extend(names.into_iter().filter(|name| object.get(name) != after.get(name)));
+    *object = after;
+}
+
+/// Takes out what a row does not have, instead of null.
+fn leave_out(table: &Table, object: &mut Map<String, Value>) {
+    let is_null = |name: &str| object.get(name).is_none_or(Value::is_null);
+    let absent = |field: &&Field| {
+        let without = field.sparse.as_deref();
+        is_null(field.name.as_str()) && without.is_some_and(is_null)
+    };
+    let absent: Vec<&str> = table.fields.iter().filter(absent).map(|field| field.name.as_str()).collect();
+    object.retain(|name, _| !absent.contains(&name.as_str()));
 }
 
 fn place_of(table: &Table, plugin: &str) -> Result<Place, StoreError> {

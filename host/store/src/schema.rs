@@ -102,6 +102,8 @@ pub(crate) struct Field {
     pub(crate) column: Option<Ident>,
     /// Its side table, where it has one.
     pub(crate) list: Option<usize>,
+    /// Left out where it and this attribute are null.
+    pub(crate) sparse: Option<String>,
     /// Not kept: true where entries allow this action.
     pub(crate) rbac: Option<String>,
 }

@@ -6,7 +6,7 @@ use crate::document::{set, text, typed};
 use crate::errors;
 use crate::mechanisms::{Changed, Mechanisms, port_context};
 use crate::networks::Networks;
-use crate::segments::SegmentRow;
+use crate::segments::{self, SegmentRow};
 use hadron_sdk::serde_json::{self, Value, json};
 use hadron_sdk::{
     Agent, BindingAnswer, BindingRequest, Bound, Document, Error, Network, PortContext, Result, Segment,
@@ -234,7 +234,25 @@ fn settle(
         }
         BindingAnswer::Bound(bound) => Some(Outcome::Bound(level(&bound.segment_id)?, bound)),
         BindingAnswer::ContinueWith(part) => {
-            next_level(names, request, level(&part.segment_id)?, part.next_segments)
+            let levels = level(&part.segment_id)?;
+            next_level(names, request, levels, offered(driver, request, part.next_segments)?)
+        }
+    }
+}
+
+/// The segments of the next level; those without an id are dynamic ones of the
+/// network. None where one cannot be had: then another driver is asked.
+fn offered(driver: &str, request: &BindingRequest, segments: Vec<Segment>) -> Option<Vec<Segment>> {
+    let claimed = segments.into_iter().map(|segment| match segment.id.as_str() {
+        "" => segments::claim(&request.port.network.id, &segment),
+        _ => Ok(segment),
+    });
+    match claimed.collect::<Result<Vec<Segment>>>() {
+        Ok(segments) => Some(segments),
+        Err(error) => {
+            let message = &error.fault().message;
+            log::warn(&format!("the driver {driver} asked for a segment that it cannot have: {message}"));
+            None
         }
     }
 }

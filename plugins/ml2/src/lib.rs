@@ -31,6 +31,7 @@ mod records;
 mod rpc;
 mod security_group_rules;
 mod security_groups;
+mod segment_ranges;
 mod segments;
 mod sharing;
 mod subnetpools;
@@ -58,7 +59,8 @@ impl ServicePlugin for Ml2 {
     }
 
     fn start(_: &Context) -> Result<()> {
-        default_security_group_rules::seed()
+        default_security_group_rules::seed()?;
+        segment_ranges::follow_configuration()
     }
 
     fn create(ctx: &Context, collection: &str, bodies: Vec<Document>) -> Result<()> {
@@ -75,6 +77,8 @@ impl ServicePlugin for Ml2 {
             default_security_group_rules::COLLECTION => default_security_group_rules::create(ctx, &bodies),
             default_statefulness::COLLECTION => default_statefulness::create(bodies),
             address_groups::COLLECTION => address_groups::create(bodies),
+            segments::COLLECTION => segments::create(bodies),
+            segment_ranges::COLLECTION => segment_ranges::create(bodies),
             other => Err(unknown(other)),
         }
     }
@@ -90,6 +94,8 @@ impl ServicePlugin for Ml2 {
             security_groups::COLLECTION => security_groups::update(id, &current, changes),
             default_statefulness::COLLECTION => default_statefulness::update(id, &changes),
             address_groups::COLLECTION => address_groups::update(id, &changes),
+            segments::COLLECTION => segments::update(id, &changes),
+            segment_ranges::COLLECTION => segment_ranges::update(id, &current, &changes),
             other => Err(unknown(other)),
         }
     }
@@ -107,6 +113,15 @@ impl ServicePlugin for Ml2 {
             default_security_group_rules::COLLECTION => default_security_group_rules::delete(&documents),
             default_statefulness::COLLECTION => default_statefulness::delete(&documents),
             address_groups::COLLECTION => address_groups::delete(&documents),
+            segments::COLLECTION => segments::delete(&documents),
+            segment_ranges::COLLECTION => segment_ranges::delete(&documents),
+            other => Err(unknown(other)),
+        }
+    }
+
+    fn compute(_: &Context, collection: &str, documents: Vec<Document>) -> Result<Vec<Document>> {
+        match collection {
+            segment_ranges::COLLECTION => segment_ranges::compute(&documents),
             other => Err(unknown(other)),
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::{
     address_groups, address_scopes, agents, default_security_group_rules, default_statefulness, dhcp, dns,
-    networks, policy, ports, rpc, security_group_rules, security_groups, segments, sharing, subnetpools,
-    subnets, ticks, zones,
+    networks, policy, ports, rpc, security_group_rules, security_groups, segment_ranges, segments, sharing,
+    subnetpools, subnets, ticks, zones,
 };
 use hadron_sdk::Manifest;
 use hadron_sdk::manifest::{ApiExtension, ConfigKey};
@@ -75,6 +75,8 @@ fn extensions() -> impl Iterator<Item = &'static Extension> {
         default_security_group_rules::EXTENSIONS,
         address_groups::EXTENSIONS,
         ports::SECURITY_EXTENSIONS,
+        segments::EXTENSIONS,
+        segment_ranges::EXTENSIONS,
     ];
     EXTENSIONS.iter().chain(of_resources.into_iter().flatten())
 }
@@ -95,6 +97,7 @@ pub(crate) fn manifest() -> Manifest {
             default_statefulness::collection(),
             address_groups::collection(),
             segments::collection(),
+            segment_ranges::collection(),
             zones::collection(),
             dhcp::collection(),
         ]

@@ -22,38 +22,39 @@ use hadron_sdk::serde_json::{self, json};
 use hadron_sdk::store::{self, Query, StoreError};
 use hadron_sdk::{Document, Error, NetworkContext, Operation, Result};
 
-const COLLECTION: &str = "networks";
+pub(crate) const COLLECTION: &str = "networks";
 
-/// Makes networks, each with one segment.
+/// Makes networks, each with the segments that were asked for, or one.
 pub(crate) fn create(mut bodies: Vec<Document>) -> Result<()> {
     bodies.iter_mut().try_for_each(dns::check_network)?;
     zones::check_hints(&bodies)?;
     let types = Types::loaded()?;
     let mechanisms = Mechanisms::loaded();
     let mut documents = Vec::with_capacity(bodies.len());
-    let mut rows = Vec::with_capacity(bodies.len());
+    let mut rows: Vec<Vec<SegmentRow>> = Vec::with_capacity(bodies.len());
     for body in bodies {
-        let segment = types.take(&body)?;
-        let mtu = mtu::choose(typed(&body, "mtu")?, types.largest_mtu(std::slice::from_ref(&segment))?)?;
-        let row = SegmentRow::new(text(&body, "id"), segment);
-        documents.push(document(body, mtu, &row));
-        rows.push(row);
+        let taken = types.take(&body)?;
+        let mtu = mtu::choose(typed(&body, "mtu")?, types.largest_mtu(&taken)?)?;
+        let own: Vec<SegmentRow> =
+            (0..).zip(taken).map(|(position, segment)| SegmentRow::new(&body, segment, position)).collect();
+        documents.push(document(body, mtu, &own));
+        rows.push(own);
     }
     security_groups::ensure_defaults(documents.iter().map(|document| text(document, "project_id")))?;
     store::insert(COLLECTION, &documents)?;
-    segments::insert(&rows)?;
+    segments::insert(&rows.concat())?;
     if mechanisms.want("network") {
         let items = documents
             .iter()
             .zip(&rows)
-            .map(|(document, row)| context(document, None, std::slice::from_ref(row)))
+            .map(|(document, rows)| context(document, None, rows))
             .collect::<Result<Vec<_>>>()?;
         mechanisms.networks(Operation::Create, &items)?;
     }
     Ok(())
 }
 
-fn document(mut body: Document, mtu: u32, segment: &SegmentRow) -> Document {
+fn document(mut body: Document, mtu: u32, segments: &[SegmentRow]) -> Document {
     let mut document = Document::new();
     take(&mut body, &["id", "project_id", "name", "admin_state_up"], &mut document);
     document.insert("mtu".to_owned(), json!(mtu));
@@ -61,7 +62,8 @@ fn document(mut body: Document, mtu: u32, segment: &SegmentRow) -> Document {
     let given = ["shared", PORT_SECURITY, zones::HINTS, EXTERNAL, "dns_domain", scopes::V4, scopes::V6];
     take(&mut body, &given, &mut document);
     document.insert(zones::COLLECTION.to_owned(), json!([]));
-    segment.show(&mut document);
+    segments::show(segments, &mut document);
+    document.insert(L2_ADJACENCY.to_owned(), json!(true));
     take(&mut body, &["description"], &mut document);
     document
 }
@@ -78,6 +80,45 @@ fn context(
     })
 }
 
+/// As `context`, of a network whose segments change: `before` are its document
+/// and its segments until now.
+pub(crate) fn context_between(
+    current: &Document,
+    segments: &[SegmentRow],
+    before: (&Document, &[SegmentRow]),
+) -> Result<NetworkContext> {
+    let (original, original_segments) = before;
+    Ok(NetworkContext {
+        current: records::network(current, segments)?,
+        original: Some(records::network(original, original_segments)?),
+    })
+}
+
+/// Refuses segments that cannot carry the network's frames.
+pub(crate) fn check_mtu(network: &Document, types: &Types, segments: &[SegmentRow]) -> Result<()> {
+    let records: Vec<_> = segments.iter().map(SegmentRow::record).collect();
+    mtu::choose(mtu_of(network), types.largest_mtu(&records)?).map(|_| ())
+}
+
+/// Keeps a network, which must exist, from other units until the end of this
+/// one.
+pub(crate) fn hold(id: &str) -> Result<()> {
+    store::lock(COLLECTION, id).map_err(|error| match error {
+        StoreError::NotFound => errors::network_not_found(id),
+        other => Error::from(other),
+    })
+}
+
+/// Whether all hosts of a network are in one broadcast domain: they are not
+/// where subnets are on segments. In Neutron: `_extend_network_dict_binding`.
+const L2_ADJACENCY: &str = "l2_adjacency";
+
+/// Says so of a network.
+pub(crate) fn set_adjacent(id: &str, adjacent: bool) -> Result<()> {
+    store::update::<Document>(COLLECTION, id, &json!({ L2_ADJACENCY: adjacent }))?;
+    Ok(())
+}
+
 /// Changes a network.
 pub(crate) fn update(id: &str, current: &Document, changes: Document) -> Result<()> {
     let mechanisms = Mechanisms::loaded();
@@ -86,7 +127,7 @@ pub(crate) fn update(id: &str, current: &Document, changes: Document) -> Result<
     sharing::check_external(id, &changes)?;
     let renumbered = provider::check_update(current, &mut changes)?;
     if let Some(number) = renumbered {
-        provider::renumber(id, number)?;
+        provider::renumber(current, number)?;
     }
     if set(&changes, "shared").is_some() && !flag(&changes, "shared") {
         sharing::check_update(id, current)?;

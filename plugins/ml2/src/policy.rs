@@ -3,7 +3,7 @@
 
 use crate::{
     address_groups, address_scopes, agents, default_security_group_rules, default_statefulness, dhcp, ports,
-    security_group_rules, security_groups, subnetpools, zones,
+    security_group_rules, security_groups, segment_ranges, segments, subnetpools, zones,
 };
 use std::collections::BTreeMap;
 
@@ -193,6 +193,8 @@ pub(crate) fn rules() -> BTreeMap<String, String> {
         default_statefulness::POLICY,
         address_groups::POLICY,
         ports::SECURITY_POLICY,
+        segments::POLICY,
+        segment_ranges::POLICY,
     ];
     let all = RULES.iter().chain(of_resources.into_iter().flatten());
     all.map(|(name, rule)| ((*name).to_owned(), (*rule).to_owned())).collect()

@@ -5,6 +5,7 @@ mod address_pairs;
 mod addresses;
 mod attributes;
 mod dhcp_options;
+mod eligible;
 mod mac;
 mod plan;
 mod security;
@@ -20,15 +21,18 @@ use crate::mechanisms::{Changed, Mechanisms};
 use crate::net::Mac;
 use crate::networks::Networks;
 use crate::provisioning::{self, Entity};
+use crate::segments::{self, Reach};
 use crate::subnets::{self, Subnet};
-use crate::{binding, dhcp, dns, errors, networks, owners, security_groups};
+use crate::{binding, dhcp, dns, errors, networks, owners, records, security_groups};
 use addresses::Order;
+use eligible::Eligible;
 use hadron_sdk::serde_json::{Value, json};
 use hadron_sdk::store::{self, InsertError, Query, StoreError};
 use hadron_sdk::{Bound, Context, Document, Error, Operation, Result};
 use plan::{Recipient, Wanted};
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 const COLLECTION: &str = "ports";
 
@@ -105,7 +109,9 @@ pub(crate) fn create(ctx: &Context, mut bodies: Vec<Document>) -> Result<()> {
             (id.as_str(), own.collect())
         })
         .collect();
+    let reach = reach(&bodies, &of_network)?;
     let mut orders = Vec::with_capacity(bodies.len());
+    let mut allocations = Vec::with_capacity(bodies.len());
     for (body, mac) in bodies.iter().zip(&macs) {
         let network_id = text(body, "network_id");
         let own = of_network.iter().find(|(id, _)| *id == network_id).map_or(&[][..], |(_, own)| own);
@@ -114,16 +120,25 @@ pub(crate) fn create(ctx: &Context, mut bodies: Vec<Document>) -> Result<()> {
             Some(_) => Some(typed::<Vec<Wanted>>(body, "fixed_ips")?),
         };
         let port = Recipient { owner: text(body, "device_owner"), mac: *mac };
-        let subnets = subnets::for_owner(network_id, Cow::Borrowed(own), port.owner)?;
+        let host = text(body, "binding:host_id");
+        let (subnets, allocation) = match eligible::choose(network_id, own, host, wanted.as_deref(), &reach)?
+        {
+            Eligible::Later => (Cow::Borrowed(&[][..]), DEFERRED),
+            Eligible::Of(subnets) if wanted.as_ref().is_some_and(Vec::is_empty) => (subnets, NONE),
+            Eligible::Of(subnets) => (subnets, IMMEDIATE),
+        };
+        let subnets = subnets::for_owner(network_id, subnets, port.owner)?;
         let needs = plan::for_new(port, wanted.as_deref(), &subnets)
             .map_err(|refused| addresses::refusal(refused, network_id))?;
         orders.push(Order { network_id, subnets, needs });
+        allocations.push(allocation);
     }
     let taken = addresses::take(&orders)?;
 
     let mut documents = Vec::with_capacity(bodies.len());
-    for (((body, mac), fixed_ips), secured) in bodies.iter().zip(&macs).zip(&taken).zip(secured) {
-        let mut document = document(body.clone(), *mac, fixed_ips)?;
+    let chosen = bodies.iter().zip(&macs).zip(&taken).zip(allocations).zip(secured);
+    for ((((body, mac), fixed_ips), allocation), secured) in chosen {
+        let mut document = document(body.clone(), *mac, fixed_ips, allocation)?;
         secured.write(*mac, &mut document)?;
         zone.assign(&document.clone(), &mut document);
         documents.push(document);
@@ -141,12 +156,34 @@ pub(crate) fn create(ctx: &Context, mut bodies: Vec<Document>) -> Result<()> {
     dhcp::ports_made(&documents, &hosting)
 }
 
+/// When a port got its addresses. In Neutron: `ip_allocation`.
+const IMMEDIATE: &str = "immediate";
+/// It gets them when it is on a host.
+const DEFERRED: &str = "deferred";
+/// It asked for none.
+const NONE: &str = "none";
+
+/// To which segments the hosts of these ports are connected; asked only about
+/// routed networks.
+fn reach(bodies: &[Document], of_network: &[(&str, Vec<Subnet>)]) -> Result<Reach> {
+    let routed: Vec<String> = of_network
+        .iter()
+        .filter(|(_, subnets)| eligible::is_routed(subnets))
+        .map(|(id, _)| (*id).to_owned())
+        .collect();
+    let on_routed = |body: &&Document| routed.iter().any(|id| id == text(body, "network_id"));
+    let hosts: BTreeSet<&str> =
+        bodies.iter().filter(on_routed).map(|body| text(body, "binding:host_id")).collect();
+    let hosts: Vec<String> = hosts.into_iter().filter(|host| !host.is_empty()).map(str::to_owned).collect();
+    Reach::load(&hosts, &routed)
+}
+
 fn asks_on(body: &Document, networks: &[String]) -> bool {
     let asks = body.get("fixed_ips").and_then(Value::as_array).is_some_and(|ips| !ips.is_empty());
     asks && networks.iter().any(|id| id == text(body, "network_id"))
 }
 
-fn document(mut body: Document, mac: Mac, fixed_ips: &[FixedIp]) -> Result<Document> {
+fn document(mut body: Document, mac: Mac, fixed_ips: &[FixedIp], ip_allocation: &str) -> Result<Document> {
     let mut document = Document::new();
     take(&mut body, &["id", "project_id", "name", "network_id"], &mut document);
     document.insert("mac_address".to_owned(), json!(mac.to_string()));
@@ -154,6 +191,7 @@ fn document(mut body: Document, mac: Mac, fixed_ips: &[FixedIp]) -> Result<Docum
     document.insert("status".to_owned(), json!("DOWN"));
     take(&mut body, &["device_id", "device_owner"], &mut document);
     document.insert("fixed_ips".to_owned(), json!(fixed_ips));
+    document.insert("ip_allocation".to_owned(), json!(ip_allocation));
     binding::unbound(&body, &mut document)?;
     dhcp_options::create(&body, &mut document)?;
     take(&mut body, &dns::KEPT, &mut document);
@@ -204,7 +242,7 @@ pub(crate) fn update(ctx: &Context, id: &str, current: &Document, mut changes: D
     dhcp_options::update(current, &mut changes)?;
     binding::check_update(current, &changes)?;
     let mac = new_mac(current, &before, &mut changes)?;
-    let addresses = new_addresses(&before, mac, &changes)?;
+    let addresses = new_addresses(current, &before, mac, &changes)?;
     changes.remove("fixed_ips");
     if let Some(addresses) = addresses {
         changes.insert("fixed_ips".to_owned(), json!(addresses));
@@ -242,12 +280,26 @@ fn new_mac(current: &Document, before: &PortRow, changes: &mut Document) -> Resu
 
 /// The port's addresses from now on, where they change; those that go are given
 /// back first, so that one can be asked for in the place of another.
-fn new_addresses(before: &PortRow, mac: Option<Mac>, changes: &Document) -> Result<Option<Vec<FixedIp>>> {
+fn new_addresses(
+    current: &Document,
+    before: &PortRow,
+    mac: Option<Mac>,
+    changes: &Document,
+) -> Result<Option<Vec<FixedIp>>> {
     let asked = match changes.get("fixed_ips") {
         Some(_) => Some(typed::<Vec<Wanted>>(changes, "fixed_ips")?),
         None => None,
     };
-    if asked.is_none() && (mac.is_none() || before.fixed_ips.is_empty()) {
+    let was_on = text(current, "binding:host_id");
+    let host = set(changes, "binding:host_id").and_then(Value::as_str).unwrap_or(was_on);
+    let arrives = host != was_on && !host.is_empty();
+    let waits = arrives
+        && was_on.is_empty()
+        && asked.is_none()
+        && before.fixed_ips.is_empty()
+        && text(current, "ip_allocation") == DEFERRED;
+    let moves = arrives && asked.is_none() && !before.fixed_ips.is_empty();
+    if asked.is_none() && !waits && !moves && (mac.is_none() || before.fixed_ips.is_empty()) {
         return Ok(None);
     }
     let keep_all = || {
@@ -256,10 +308,34 @@ fn new_addresses(before: &PortRow, mac: Option<Mac>, changes: &Document) -> Resu
         before.fixed_ips.iter().map(same).collect()
     };
     let asked: Vec<Wanted> = asked.unwrap_or_else(keep_all);
-    let all = subnets::of_networks(std::slice::from_ref(&before.network_id))?;
+    let ids = std::slice::from_ref(&before.network_id);
+    let all = subnets::of_networks(ids)?;
+    let reach = match eligible::is_routed(&all) && !host.is_empty() {
+        true => Reach::load(&[host.to_owned()], ids)?,
+        false => Reach::default(),
+    };
+    let subnets = match eligible::choose(&before.network_id, &all, host, Some(&asked), &reach)? {
+        Eligible::Of(subnets) => subnets,
+        Eligible::Later => Cow::Borrowed(&[][..]),
+    };
+    if moves {
+        let works = |ip: &FixedIp| subnets.iter().any(|subnet| subnet.id == ip.subnet_id);
+        if !before.fixed_ips.iter().all(works) {
+            return Err(segments::host_not_compatible(host, &before.id));
+        }
+        if mac.is_none() {
+            return Ok(None);
+        }
+    }
     let owner = set(changes, "device_owner").and_then(Value::as_str).unwrap_or(&before.device_owner);
-    let subnets = subnets::for_owner(&before.network_id, Cow::Borrowed(&all), owner)?;
+    let subnets = subnets::for_owner(&before.network_id, subnets, owner)?;
     let port = Recipient { owner, ..before.recipient(mac.map_or_else(|| before.mac(), Ok)?) };
+    if waits {
+        let needs = plan::for_new(port, None, &subnets)
+            .map_err(|refused| addresses::refusal(refused, &before.network_id))?;
+        let taken = addresses::take(&[Order { network_id: &before.network_id, subnets, needs }])?;
+        return Ok(taken.into_iter().next());
+    }
     let planned = plan::for_update(port, &before.fixed_ips, &asked, mac.is_some(), &subnets)
         .map_err(|refused| addresses::refusal(refused, &before.network_id))?;
     addresses::give_back(&planned.remove, &all)?;
@@ -304,6 +380,11 @@ fn write(id: &str, current: &Document, mut changes: Document, reporter: Option<&
     }
     let written = store::try_update(COLLECTION, id, &changes)
         .map_err(|error| not_written(error, &[clashing(current, &changes)]))?;
+    let mut left = lower_segments(std::slice::from_ref(current))?;
+    for kept in lower_segments(&[merged(current, &changes)])? {
+        left.remove(&kept);
+    }
+    segments::release_unused(&left)?;
     if let Some(driver) = reporter {
         mechanisms = mechanisms.except(driver);
     }
@@ -390,10 +471,32 @@ pub(crate) fn delete(documents: &[Document]) -> Result<()> {
         other => Error::from(other),
     })?;
     addresses::give_back(&addresses, &[])?;
+    segments::release_unused(&lower_segments(documents)?)?;
     if mechanisms.want("port") {
         mechanisms.ports(Operation::Delete, &Changed::all(documents), &nets)?;
     }
     dhcp::ports_gone(documents)
+}
+
+/// Segments below the first level of these ports' bindings: dynamic ones are
+/// among them, and nearly always there are none.
+fn lower_segments(ports: &[Document]) -> Result<BTreeSet<String>> {
+    let mut lower = BTreeSet::new();
+    for port in ports {
+        lower.extend(records::levels(port)?.into_iter().skip(1).map(|level| level.segment.id));
+    }
+    Ok(lower)
+}
+
+/// How many ports of a network are bound with one of its segments.
+pub(crate) fn bound_with(segment_id: &str, network_id: &str) -> Result<usize> {
+    let ports: Vec<Document> = store::find(COLLECTION, &Query::all().equal("network_id", network_id))?;
+    let mut bound = 0;
+    for port in &ports {
+        let with_it = records::levels(port)?.iter().any(|level| level.segment.id == segment_id);
+        bound += usize::from(with_it);
+    }
+    Ok(bound)
 }
 
 /// Ports that have an address of this subnet.

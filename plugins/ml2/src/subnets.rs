@@ -2,8 +2,11 @@
 //! `update_subnet`, `delete_subnet` of `NeutronDbPluginV2`.
 
 mod allocation;
+mod association;
 mod attributes;
 mod origin;
+mod routed;
+mod routes;
 mod rules;
 mod service_types;
 mod subnet;
@@ -12,7 +15,7 @@ pub(crate) use attributes::collection;
 pub(crate) use service_types::{EXTENSIONS, for_owner};
 pub(crate) use subnet::{Pool, Subnet, pool_name};
 
-use crate::document::{differing, distinct, row, set, take, text, typed};
+use crate::document::{differing, distinct, merged, row, set, take, text, typed};
 use crate::mechanisms::{Changed, Mechanisms};
 use crate::net::{Cidr, Range, Version};
 use crate::networks::{self, Networks};
@@ -33,17 +36,14 @@ pub(crate) fn create(ctx: &Context, mut bodies: Vec<Document>) -> Result<()> {
     bodies.iter_mut().try_for_each(service_types::check)?;
     let requests = bodies.iter().map(rules::check_create).collect::<Result<Vec<Asked>>>()?;
     let network_ids = distinct(&bodies, "network_id");
-    for id in &network_ids {
-        store::lock("networks", id).map_err(|error| match error {
-            StoreError::NotFound => errors::network_not_found(id),
-            other => Error::from(other),
-        })?;
-    }
+    network_ids.iter().try_for_each(|id| networks::hold(id))?;
     let parents = networks::existing(&network_ids)?;
+    let siblings = of_networks(&network_ids)?;
+    routed::check_create(&bodies, &siblings)?;
     let mut present: HashMap<String, Vec<Neighbour>> = HashMap::new();
-    for subnet in of_networks(&network_ids)? {
-        let neighbour = Neighbour { cidr: subnet.cidr, pool: subnet.subnetpool_id };
-        present.entry(subnet.network_id).or_default().push(neighbour);
+    for subnet in &siblings {
+        let neighbour = Neighbour { cidr: subnet.cidr, pool: subnet.subnetpool_id.clone() };
+        present.entry(subnet.network_id.clone()).or_default().push(neighbour);
     }
     let mut pools = Pools::of(ctx, &requests)?;
     let mut scopes = networks::Scopes::of(&parents);
@@ -78,9 +78,13 @@ pub(crate) fn create(ctx: &Context, mut bodies: Vec<Document>) -> Result<()> {
         }
         documents.push(document(body, &origin, gateway, &ranges));
     }
+    let made = documents.iter().map(row::<Subnet>).collect::<Result<Vec<_>>>()?;
+    let ready = routed::ready(&made, &siblings);
+    for (document, routes) in documents.iter_mut().zip(&ready.own) {
+        document.insert("host_routes".to_owned(), json!(routes));
+    }
     store::insert(COLLECTION, &documents)?;
     scopes.write()?;
-    let made = documents.iter().map(row::<Subnet>).collect::<Result<Vec<_>>>()?;
     made.iter().try_for_each(|subnet| define_pool(&subnet.id, &subnet.cidr, &subnet.ranges()))?;
 
     let mechanisms = Mechanisms::loaded();
@@ -89,7 +93,17 @@ pub(crate) fn create(ctx: &Context, mut bodies: Vec<Document>) -> Result<()> {
         mechanisms.subnets(Operation::Create, &Changed::all(&documents), &networks)?;
     }
     dhcp::subnets_made(&documents, &made)?;
+    ready.networks.iter().try_for_each(|id| networks::set_adjacent(id, false))?;
+    ready.others.iter().try_for_each(|(id, routes)| change_routes(id, routes))?;
     made.iter().filter(|subnet| subnet.is_automatic()).try_for_each(ports::add_automatic)
+}
+
+/// Gives a subnet other routes, because others of its network came or went.
+fn change_routes(id: &str, routes: &[routes::Route]) -> Result<()> {
+    let Some(current) = store::get::<Document>(COLLECTION, id)? else { return Ok(()) };
+    let mut changes = Document::new();
+    changes.insert("host_routes".to_owned(), json!(routes));
+    write(id, &current, changes)
 }
 
 /// Another subnet of the same network.
@@ -120,6 +134,7 @@ fn document(mut body: Document, origin: &Origin, gateway: Option<IpAddr>, ranges
         "enable_dhcp",
         "ipv6_ra_mode",
         "ipv6_address_mode",
+        "segment_id",
     ];
     take(&mut body, &given, &mut document);
     document.insert("subnetpool_id".to_owned(), json!(origin.pool));
@@ -151,6 +166,9 @@ pub(crate) fn update(id: &str, current: &Document, mut changes: Document) -> Res
         }
     }
 
+    if changes.get("segment_id").is_some_and(|id| current.get("segment_id").unwrap_or(&Value::Null) != id) {
+        routed::change(&before, set(&changes, "segment_id").and_then(Value::as_str))?;
+    }
     let gateway = match changes.get("gateway_ip") {
         None => before.gateway_ip,
         Some(_) => typed::<Option<IpAddr>>(&changes, "gateway_ip")?,
@@ -172,10 +190,22 @@ pub(crate) fn update(id: &str, current: &Document, mut changes: Document) -> Res
     }
 
     let changes = differing(current, changes);
+    let after: Subnet = row(&merged(current, &changes))?;
+    let mut changes = changes;
+    if after.segment_id.is_some() && (changes.contains_key("host_routes") || gateway != before.gateway_ip) {
+        let others = of_networks(std::slice::from_ref(&before.network_id))?;
+        let routes = routes::calculated(&after, &after.host_routes, &others, before.gateway_ip);
+        changes.insert("host_routes".to_owned(), json!(routes));
+    }
+    write(id, current, changes)
+}
+
+/// Writes the changes of a subnet and tells drivers.
+fn write(id: &str, current: &Document, changes: Document) -> Result<()> {
     let updated: Document = store::update(COLLECTION, id, &changes)?;
     let mechanisms = Mechanisms::loaded();
     if mechanisms.want("subnet") {
-        let networks = Networks::load(std::slice::from_ref(&before.network_id))?;
+        let networks = Networks::load(&[text(current, "network_id").to_owned()])?;
         let changed = Changed { current: &updated, original: Some(current) };
         mechanisms.subnets(Operation::Update, &[changed], &networks)?;
     }
@@ -221,21 +251,25 @@ fn check_gateway_free(subnet: &Subnet) -> Result<()> {
 /// Removes subnets that no port needs; addresses that ports were given without
 /// asking go with them.
 pub(crate) fn delete(documents: &[Document]) -> Result<()> {
-    for document in documents {
-        let subnet: Subnet = row(document)?;
+    let subnets = documents.iter().map(row::<Subnet>).collect::<Result<Vec<_>>>()?;
+    for subnet in &subnets {
         // No port gets an address here while we look who has one.
         store::lock(COLLECTION, &subnet.id)?;
         let ports = ports::on_subnet(&subnet.id)?;
         let keeps = |port: &ports::PortRow| {
+            // Of a subnet on a segment a port has its only address.
+            let stranded =
+                subnet.segment_id.is_some() && port.fixed_ips.iter().all(|ip| ip.subnet_id == subnet.id);
             owners::is_router_interface(&port.device_owner)
-                || !subnet.is_automatic() && !owners::is_auto_deleted(&port.device_owner)
+                || (!subnet.is_automatic() || stranded) && !owners::is_auto_deleted(&port.device_owner)
         };
         if ports.iter().any(keeps) {
             return Err(errors::subnet_in_use(&subnet.id));
         }
         ports.iter().try_for_each(|port| ports::leave_subnet(port, &subnet.id))?;
     }
-    remove(documents)
+    remove(documents)?;
+    routed::leave(&subnets)
 }
 
 /// Removes subnets that no port has an address of.

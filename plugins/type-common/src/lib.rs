@@ -3,11 +3,14 @@
 #![forbid(unsafe_code)]
 
 mod mtu;
-mod ranges;
+mod numbers;
+mod shares;
+mod spans;
 mod tunnel;
 
 pub use mtu::{config_keys as mtu_config, physical as physical_mtu};
-pub use ranges::{Ids, Spans, parse as parse_range};
+pub use numbers::Numbers;
+pub use spans::{Spans, parse as parse_range};
 pub use tunnel::Tunnel;
 
 use hadron_sdk::manifest::ConfigKey;
@@ -22,6 +25,11 @@ pub fn key(name: &str, description: &str, default: Value) -> ConfigKey {
 /// The manifest of a type driver that has something to set up.
 pub fn manifest(manifest: Manifest, network_type: &str, config: Vec<ConfigKey>) -> Manifest {
     Manifest { network_type: Some(network_type.to_owned()), start: true, config, ..manifest }
+}
+
+/// The manifest of a type driver whose segments have numbers from ranges.
+pub fn ranged_manifest(named: Manifest, network_type: &str, config: Vec<ConfigKey>) -> Manifest {
+    Manifest { collections: vec![numbers::collection()], ..manifest(named, network_type, config) }
 }
 
 /// A segment that has not been given an id yet.

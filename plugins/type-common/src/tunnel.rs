@@ -1,10 +1,10 @@
 //! Types of networks that are carried between hosts in tunnels.
 //! In Neutron: `type_tunnel`.
 
-use crate::{Ids, Spans, key, mtu, nothing_left, out_of_range, segment};
+use crate::{Numbers, Spans, key, mtu, nothing_left, out_of_range, segment};
 use hadron_sdk::manifest::ConfigKey;
 use hadron_sdk::serde_json::json;
-use hadron_sdk::{Error, Manifest, Result, Segment, config};
+use hadron_sdk::{Error, Manifest, Result, Segment, SegmentRange, config};
 
 /// The smallest number of every tunnel type.
 const SMALLEST: u32 = 1;
@@ -25,6 +25,9 @@ pub struct Tunnel {
     pub overhead: u32,
     /// The configuration key that replaces `overhead`, where there is one.
     pub overhead_key: Option<&'static str>,
+    /// The configuration key with the multicast group that hosts send what goes
+    /// to all to, where there is one. It is the agents' to use.
+    pub group_key: Option<&'static str>,
 }
 
 impl Tunnel {
@@ -44,43 +47,95 @@ impl Tunnel {
             ),
             key("overlay_ip_version", "4 or 6: the family of the tunnel endpoints' addresses", json!(4)),
         ];
-        let overhead = self.overhead_key.map(|name| {
+        config.extend(self.overhead_key.map(|name| {
             key(
                 name,
                 "bytes that the tunnel's own headers may take, without those of IP",
                 json!(self.overhead),
             )
-        });
-        config.extend(overhead);
-        crate::manifest(named, self.network_type, config)
+        }));
+        config.extend(self.group_key.map(|name| {
+            key(
+                name,
+                "multicast address that agents send broadcasts to; empty where they send them to each host",
+                json!(""),
+            )
+        }));
+        crate::ranged_manifest(named, self.network_type, config)
+    }
+
+    fn numbers(&self) -> Result<Numbers> {
+        let ranges: Vec<String> = config::or(self.ranges_key, vec![DEFAULT_RANGE.to_owned()])?;
+        let spans = Spans::configured(self.ranges_key, &ranges, SMALLEST, self.largest)?;
+        let configured = spans
+            .iter()
+            .map(|(minimum, maximum)| SegmentRange {
+                physical_network: None,
+                minimum,
+                maximum,
+                project_id: None,
+            })
+            .collect();
+        Ok(Numbers {
+            network_type: self.network_type,
+            limits: (SMALLEST, self.largest),
+            places: vec![None],
+            configured,
+        })
     }
 
     /// Sets the pools up.
     pub fn start(&self) -> Result<()> {
-        let ranges: Vec<String> = config::or(self.ranges_key, vec![DEFAULT_RANGE.to_owned()])?;
-        let spans = Spans::configured(self.ranges_key, &ranges, SMALLEST, self.largest)?;
-        self.ids().define(&spans, SMALLEST, self.largest)
+        self.numbers()?.start()
     }
 
-    /// See `TypeDriver::reserve`.
-    pub fn reserve(&self, wanted: Segment) -> Result<Segment> {
-        self.check(&wanted)?;
-        let number = match wanted.segmentation_id {
-            None => self.ids().take()?.ok_or_else(nothing_left)?,
-            Some(number) if self.ids().take_given(number)? => number,
-            Some(number) => return Err(in_use(number)),
+    /// See `SegmentRanges::configured`.
+    pub fn configured(&self) -> Result<Vec<SegmentRange>> {
+        Ok(self.numbers()?.configured)
+    }
+
+    /// See `SegmentRanges::check_range`. In Neutron: `verify_tunnel_range`.
+    pub fn check_range(&self, wanted: &SegmentRange) -> Result<()> {
+        let ends = [wanted.minimum, wanted.maximum];
+        let why = match ends.iter().find(|number| !(SMALLEST..=self.largest).contains(number)) {
+            Some(number) => format!("{number} is not a valid {} identifier", self.network_type),
+            None if wanted.maximum < wanted.minimum => {
+                "End of tunnel range is less than start of tunnel range".to_owned()
+            }
+            None => return Ok(()),
         };
-        Ok(segment(self.network_type, None, Some(number)))
+        Err(Error::invalid(
+            "NetworkTunnelRangeError",
+            format!("Invalid network tunnel range: '{}:{}' - {why}.", wanted.minimum, wanted.maximum),
+        ))
     }
 
-    /// See `TypeDriver::allocate`.
-    pub fn allocate(&self) -> Result<Option<Segment>> {
-        Ok(self.ids().take()?.map(|number| segment(self.network_type, None, Some(number))))
+    /// See `SegmentRanges::apply`.
+    pub fn apply(&self, ranges: &[SegmentRange], taken: &[Segment]) -> Result<()> {
+        self.numbers()?.apply(ranges, taken)
+    }
+
+    /// See `SegmentRanges::reserve_for`.
+    pub fn reserve(&self, project: &str, wanted: &Segment) -> Result<Segment> {
+        self.check(wanted)?;
+        match wanted.segmentation_id {
+            None => self.allocate(project)?.ok_or_else(nothing_left),
+            Some(number) if self.numbers()?.take_given(None, number)? => Ok(self.made(number)),
+            Some(number) => Err(in_use(number)),
+        }
+    }
+
+    /// See `SegmentRanges::allocate_for`.
+    pub fn allocate(&self, project: &str) -> Result<Option<Segment>> {
+        Ok(self.numbers()?.take(project, None)?.map(|(_, number)| self.made(number)))
     }
 
     /// See `TypeDriver::release`.
     pub fn release(&self, segment: &Segment) -> Result<()> {
-        segment.segmentation_id.map_or(Ok(()), |number| self.ids().give_back(number))
+        match segment.segmentation_id {
+            Some(number) => self.numbers()?.give_back(None, number),
+            None => Ok(()),
+        }
     }
 
     /// See `TypeDriver::mtu`.
@@ -93,8 +148,8 @@ impl Tunnel {
         Ok(inner_mtu(carrier, config::or("overlay_ip_version", 4)?, overhead))
     }
 
-    fn ids(&self) -> Ids {
-        Ids::named(self.network_type)
+    fn made(&self, number: u32) -> Segment {
+        segment(self.network_type, None, Some(number))
     }
 
     /// In Neutron: `validate_provider_segment`.
@@ -112,6 +167,79 @@ impl Tunnel {
             _ => Ok(()),
         }
     }
+}
+
+/// Makes the crate the type driver of a tunnel type: its type, a [`Tunnel`], its
+/// plugin name and one sentence about it.
+#[macro_export]
+macro_rules! tunnel_driver {
+    ($driver:ident, $tunnel:expr, $name:literal, $about:literal) => {
+        /// The driver.
+        pub struct $driver;
+
+        impl ::hadron_sdk::TypeDriver for $driver {
+            fn manifest() -> ::hadron_sdk::Manifest {
+                $tunnel.manifest(::hadron_sdk::manifest!($name, $about))
+            }
+            fn start(_: &::hadron_sdk::Context) -> ::hadron_sdk::Result<()> {
+                $tunnel.start()
+            }
+            fn reserve(
+                _: &::hadron_sdk::Context,
+                wanted: ::hadron_sdk::Segment,
+            ) -> ::hadron_sdk::Result<::hadron_sdk::Segment> {
+                $tunnel.reserve("", &wanted)
+            }
+            fn allocate(_: &::hadron_sdk::Context) -> ::hadron_sdk::Result<Option<::hadron_sdk::Segment>> {
+                $tunnel.allocate("")
+            }
+            fn release(
+                _: &::hadron_sdk::Context,
+                segment: ::hadron_sdk::Segment,
+            ) -> ::hadron_sdk::Result<()> {
+                $tunnel.release(&segment)
+            }
+            fn mtu(_: &::hadron_sdk::Context, _: ::hadron_sdk::Segment) -> ::hadron_sdk::Result<u32> {
+                $tunnel.mtu()
+            }
+        }
+
+        impl ::hadron_sdk::SegmentRanges for $driver {
+            fn configured(
+                _: &::hadron_sdk::Context,
+            ) -> ::hadron_sdk::Result<Vec<::hadron_sdk::SegmentRange>> {
+                $tunnel.configured()
+            }
+            fn check_range(
+                _: &::hadron_sdk::Context,
+                wanted: ::hadron_sdk::SegmentRange,
+            ) -> ::hadron_sdk::Result<()> {
+                $tunnel.check_range(&wanted)
+            }
+            fn apply(
+                _: &::hadron_sdk::Context,
+                ranges: Vec<::hadron_sdk::SegmentRange>,
+                taken: Vec<::hadron_sdk::Segment>,
+            ) -> ::hadron_sdk::Result<()> {
+                $tunnel.apply(&ranges, &taken)
+            }
+            fn reserve_for(
+                _: &::hadron_sdk::Context,
+                project_id: &str,
+                wanted: ::hadron_sdk::Segment,
+            ) -> ::hadron_sdk::Result<::hadron_sdk::Segment> {
+                $tunnel.reserve(project_id, &wanted)
+            }
+            fn allocate_for(
+                _: &::hadron_sdk::Context,
+                project_id: &str,
+            ) -> ::hadron_sdk::Result<Option<::hadron_sdk::Segment>> {
+                $tunnel.allocate(project_id)
+            }
+        }
+
+        ::hadron_sdk::ranged_type_driver!($driver);
+    };
 }
 
 fn in_use(number: u32) -> Error {
@@ -137,6 +265,7 @@ mod tests {
         largest: 16_777_215,
         overhead: 30,
         overhead_key: None,
+        group_key: Some("vxlan_group"),
     };
 
     #[test]
@@ -158,19 +287,34 @@ mod tests {
             refused(Some("physnet1"), None),
             "Invalid input for operation: provider:physical_network specified for vxlan network."
         );
-        assert_eq!(
-            refused(None, Some(0)),
-            "Invalid input for operation: segmentation_id out of range (1 through 16777215)."
-        );
-        assert_eq!(in_use(7).fault().message, "Unable to create the network. The tunnel ID 7 is in use.");
-        VXLAN.check(&segment("vxlan", None, Some(7))).unwrap();
+        assert!(refused(None, Some(0)).contains("segmentation_id out of range (1 through 16777215)"));
+        assert!(refused(None, Some(16_777_216)).contains("out of range"));
+        VXLAN.check(&segment("vxlan", None, Some(5))).unwrap();
+        VXLAN.check(&segment("vxlan", Some(String::new()), None)).unwrap();
     }
 
     #[test]
-    fn the_manifest_names_the_type_and_its_keys() {
-        let manifest = VXLAN.manifest(hadron_sdk::manifest!("type-vxlan", "x"));
-        assert_eq!(manifest.network_type.as_deref(), Some("vxlan"));
-        assert!(manifest.start && manifest.config.iter().any(|key| key.name == "vni_ranges"));
-        assert!(hadron_sdk::manifest::check(&manifest).is_empty());
+    fn ranges_of_numbers_that_there_are_not_are_refused_with_neutrons_words() {
+        let refused = |minimum, maximum| {
+            let range = SegmentRange { physical_network: None, minimum, maximum, project_id: None };
+            VXLAN.check_range(&range).unwrap_err().fault().message.clone()
+        };
+        assert_eq!(
+            refused(16_777_215, 16_777_216),
+            "Invalid network tunnel range: '16777215:16777216' - 16777216 is not a valid vxlan identifier."
+        );
+        assert!(refused(9, 5).ends_with("End of tunnel range is less than start of tunnel range."));
+    }
+
+    #[test]
+    fn a_taken_number_is_refused_with_neutrons_words() {
+        assert_eq!(in_use(7).fault().message, "Unable to create the network. The tunnel ID 7 is in use.");
+    }
+
+    #[test]
+    fn the_manifest_is_sound() {
+        let manifest = VXLAN.manifest(hadron_sdk::manifest!("type-vxlan", "networks in vxlan tunnels"));
+        assert_eq!(hadron_sdk::manifest::check(&manifest), Vec::<String>::new());
+        assert!(manifest.config.iter().any(|key| key.name == "vxlan_group"));
     }
 }

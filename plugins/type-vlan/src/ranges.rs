@@ -1,7 +1,7 @@
 //! `network_vlan_ranges`: which physical networks there are, and which VLANs of
 //! them projects get.
 
-use hadron_sdk::{Error, Result};
+use hadron_sdk::{Error, Result, SegmentRange};
 use hadron_type_common::{Spans, parse_range};
 
 /// The smallest VLAN id that tags a frame.
@@ -41,19 +41,22 @@ impl Ranges {
         Ok(Ranges(spans.collect()))
     }
 
-    /// Whether there is such a physical network.
-    pub(crate) fn knows(&self, name: &str) -> bool {
-        self.0.iter().any(|(known, _)| known == name)
-    }
-
-    /// The physical networks and their VLANs.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &(String, Spans)> {
-        self.0.iter()
-    }
-
-    /// The physical networks that have VLANs for projects.
+    /// The physical networks.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(|(_, spans)| !spans.is_empty()).map(|(name, _)| name.as_str())
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The VLANs that projects get.
+    pub(crate) fn for_every_project(&self) -> Vec<SegmentRange> {
+        let ranges = self.0.iter().flat_map(|(name, spans)| spans.iter().map(move |ends| (name, ends)));
+        ranges
+            .map(|(name, (minimum, maximum))| SegmentRange {
+                physical_network: Some(name.clone()),
+                minimum,
+                maximum,
+                project_id: None,
+            })
+            .collect()
     }
 }
 
@@ -68,10 +71,9 @@ mod tests {
     #[test]
     fn names_come_with_and_without_vlans_and_more_than_once() {
         let found = ranges(&["a:10:20", "b", "a:30:40"]).unwrap();
-        assert!(found.knows("a") && found.knows("b") && !found.knows("c"));
-        assert_eq!(found.names().collect::<Vec<_>>(), ["a"]);
-        let (_, spans) = found.iter().next().unwrap();
-        assert!(spans.contains(15) && spans.contains(35) && !spans.contains(25));
+        assert_eq!(found.names().collect::<Vec<_>>(), ["a", "b"]);
+        let ends: Vec<_> = found.for_every_project().iter().map(|r| (r.minimum, r.maximum)).collect();
+        assert_eq!(ends, [(10, 20), (30, 40)]);
     }
 
     #[test]

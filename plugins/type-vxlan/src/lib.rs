@@ -1,7 +1,6 @@
 //! Networks in tunnels of VXLAN: numbers of 24 bits (RFC 7348). In Neutron: `type_vxlan`.
 
-use hadron_sdk::{Context, Manifest, Result, Segment, TypeDriver};
-use hadron_type_common::Tunnel;
+use hadron_type_common::{Tunnel, tunnel_driver};
 
 const TUNNEL: Tunnel = Tunnel {
     network_type: "vxlan",
@@ -9,30 +8,7 @@ const TUNNEL: Tunnel = Tunnel {
     largest: 16_777_215,
     overhead: 30,
     overhead_key: None,
+    group_key: Some("vxlan_group"),
 };
 
-/// The driver.
-pub struct Vxlan;
-
-impl TypeDriver for Vxlan {
-    fn manifest() -> Manifest {
-        TUNNEL.manifest(hadron_sdk::manifest!("type-vxlan", "networks in vxlan tunnels"))
-    }
-    fn start(_: &Context) -> Result<()> {
-        TUNNEL.start()
-    }
-    fn reserve(_: &Context, wanted: Segment) -> Result<Segment> {
-        TUNNEL.reserve(wanted)
-    }
-    fn allocate(_: &Context) -> Result<Option<Segment>> {
-        TUNNEL.allocate()
-    }
-    fn release(_: &Context, segment: Segment) -> Result<()> {
-        TUNNEL.release(&segment)
-    }
-    fn mtu(_: &Context, _: Segment) -> Result<u32> {
-        TUNNEL.mtu()
-    }
-}
-
-hadron_sdk::type_driver!(Vxlan);
+tunnel_driver!(Vxlan, TUNNEL, "type-vxlan", "networks in vxlan tunnels");

@@ -40,6 +40,10 @@ pub struct Attribute {
     /// For a list attribute that is unique, referencing or filterable: a side
     /// table kept by the host, one row per item.
     pub list: Option<ListTable>,
+    /// The attribute (this or another one) without a value of which a row does
+    /// not have this one, instead of null. What is shown of it depends on
+    /// nothing else: attributes that come together name one of them.
+    pub sparse: Option<String>,
     /// Not kept, but true where an entry allows this action of the collection's
     /// `rbac` to the project that asks; a boolean of the owner's.
     pub rbac: Option<String>,

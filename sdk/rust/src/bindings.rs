@@ -15,7 +15,7 @@ wit_bindgen::generate!({
         world everything {
             include hadron:ml2/core-plugin@0.1.0;
             include hadron:ml2/mechanism-driver@0.1.0;
-            include hadron:ml2/type-driver@0.1.0;
+            include hadron:ml2/ranged-type-driver@0.1.0;
         }
     ",
     world: "everything",

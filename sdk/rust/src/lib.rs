@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | a vendor's mechanism driver | [`MechanismDriver`] | [`mechanism_driver!`] |
 //! | a type driver | [`TypeDriver`] | [`type_driver!`] |
+//! | … with ranges of numbers | [`TypeDriver`] and [`SegmentRanges`] | [`ranged_type_driver!`] |
 //! | resources of its own | [`ServicePlugin`] | [`service_plugin!`] |
 //! | the core plugin | [`ServicePlugin`] and [`CorePlugin`] | [`core_plugin!`] |
 //!
@@ -69,7 +70,7 @@ pub use fault::{Error, Fault, Result};
 pub use hadron_manifest as manifest;
 pub use hadron_manifest::Manifest;
 pub use mechanism::MechanismDriver;
-pub use segment_type::TypeDriver;
+pub use segment_type::{SegmentRanges, TypeDriver};
 pub use service::{CorePlugin, Document, ServicePlugin};
 pub use {serde, serde_json};
 
@@ -78,7 +79,8 @@ pub use bindings::hadron::host::types::{Caller, Context, Json, Operation, Resour
 pub use bindings::hadron::host::work::later;
 pub use bindings::hadron::ml2::types::{
     AddressRange, Agent, Binding, BindingAnswer, BindingLevel, BindingRequest, Bound, Extra, FixedIp,
-    HostRoute, Network, NetworkContext, PartlyBound, Port, PortContext, Segment, Subnet, SubnetContext,
+    HostRoute, Network, NetworkContext, PartlyBound, Port, PortContext, Segment, SegmentRange, Subnet,
+    SubnetContext,
 };
 
 /// Types of work delivered after the commit, and of a driver's answer to it.

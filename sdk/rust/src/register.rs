@@ -44,6 +44,33 @@ macro_rules! type_driver {
     };
 }
 
+/// Makes the crate a type driver with ranges; takes the name of a type that
+/// implements [`TypeDriver`](crate::TypeDriver) and
+/// [`SegmentRanges`](crate::SegmentRanges).
+#[macro_export]
+macro_rules! ranged_type_driver {
+    ($driver:ident) => {
+        $crate::__register!(
+            $driver,
+            SegmentType,
+            RANGED_TYPE_DRIVER,
+            "component-type:hadron-sdk:ranged-type-driver",
+            {
+                use $crate::bindings::exports::hadron as e;
+                e::host::plugin::__export_hadron_host_plugin_0_1_0_cabi!(
+                    Exported with_types_in e::host::plugin
+                );
+                e::ml2::segment_type::__export_hadron_ml2_segment_type_0_1_0_cabi!(
+                    Exported with_types_in e::ml2::segment_type
+                );
+                e::ml2::segment_ranges::__export_hadron_ml2_segment_ranges_0_1_0_cabi!(
+                    Exported with_types_in e::ml2::segment_ranges
+                );
+            }
+        );
+    };
+}
+
 /// Makes the crate a service plugin; takes the name of a type that implements
 /// [`ServicePlugin`](crate::ServicePlugin).
 #[macro_export]

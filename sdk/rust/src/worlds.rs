@@ -26,6 +26,8 @@ pub mod types {
     pub const MECHANISM_DRIVER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mechanism_driver.bin"));
     /// `type-driver`.
     pub const TYPE_DRIVER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/type_driver.bin"));
+    /// `ranged-type-driver`.
+    pub const RANGED_TYPE_DRIVER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ranged_type_driver.bin"));
     /// `service-plugin`.
     pub const SERVICE_PLUGIN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/service_plugin.bin"));
     /// `core-plugin`.

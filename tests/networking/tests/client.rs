@@ -6,5 +6,7 @@ mod networks;
 mod qos;
 #[path = "client/security_groups.rs"]
 mod security_groups;
+#[path = "client/segments.rs"]
+mod segments;
 #[path = "client/trunks.rs"]
 mod trunks;

@@ -4,7 +4,7 @@
 
 use crate::bindings::drivers::{Driver, Host};
 use crate::bindings::ml2::{
-    BindingAnswer, BindingRequest, NetworkContext, PortContext, Segment, SubnetContext,
+    BindingAnswer, BindingRequest, NetworkContext, PortContext, Segment, SegmentRange, SubnetContext,
 };
 use crate::bindings::types::{Context, Error, Fault, Operation, ResourceRef};
 use crate::convert;
@@ -82,6 +82,27 @@ macro_rules! segment_type {
     }};
 }
 
+/// Calls one function of the ranges of a network type's driver.
+macro_rules! ranges {
+    ($state:ident, $network_type:expr, $hook:literal, |$exports:ident, $store:ident, $ctx:ident| $call:expr) => {{
+        match $state.type_driver($network_type) {
+            Ok((unit, plugin, $ctx)) => answer(
+                &plugin.manifest.name,
+                $hook,
+                unit.call(&plugin, $hook, move |instance| {
+                    Box::pin(async move {
+                        let ($exports, $store) = instance.ranges()?;
+                        let $exports = $exports.hadron_ml2_segment_ranges();
+                        $call.await
+                    })
+                })
+                .await,
+            ),
+            Err(error) => Ok(Err(error)),
+        }
+    }};
+}
+
 impl HostState {
     fn outside(&self) -> Error {
         internal("PluginFailed", "drivers can be called inside a unit of work only".to_owned())
@@ -109,6 +130,11 @@ impl HostState {
         })?;
         let ctx = convert::context(&unit);
         Ok((unit, plugin, ctx))
+    }
+
+    fn has_ranges(&self, network_type: &str) -> bool {
+        let driver = self.unit().and_then(|unit| unit.set.type_driver(network_type));
+        driver.is_some_and(|plugin| plugin.loaded().has_ranges())
     }
 
     /// One journal entry an item.
@@ -274,6 +300,54 @@ impl Host for HostState {
     async fn mtu(&mut self, segment: Segment) -> Answer<u32> {
         segment_type!(self, &segment.network_type, "mtu", |exports, store, ctx| {
             exports.call_mtu(store, &ctx, &segment)
+        })
+    }
+
+    async fn ranged_types(&mut self) -> wasmtime::Result<Vec<String>> {
+        let mut types = self.network_types().await?;
+        types.retain(|network_type| self.has_ranges(network_type));
+        Ok(types)
+    }
+
+    async fn configured_ranges(&mut self, network_type: String) -> Answer<Vec<SegmentRange>> {
+        if !self.has_ranges(&network_type) {
+            return Ok(Ok(Vec::new()));
+        }
+        ranges!(self, &network_type, "ranges", |exports, store, ctx| exports.call_configured(store, &ctx))
+    }
+
+    async fn check_range(&mut self, network_type: String, wanted: SegmentRange) -> Answer<()> {
+        ranges!(self, &network_type, "check-range", |exports, store, ctx| {
+            exports.call_check(store, &ctx, &wanted)
+        })
+    }
+
+    async fn apply_ranges(
+        &mut self,
+        network_type: String,
+        ranges: Vec<SegmentRange>,
+        taken: Vec<Segment>,
+    ) -> Answer<()> {
+        ranges!(self, &network_type, "apply-ranges", |exports, store, ctx| {
+            exports.call_apply(store, &ctx, &ranges, &taken)
+        })
+    }
+
+    async fn reserve_for(&mut self, project_id: String, wanted: Segment) -> Answer<Segment> {
+        if !self.has_ranges(&wanted.network_type) {
+            return self.reserve(wanted).await;
+        }
+        ranges!(self, &wanted.network_type, "reserve", |exports, store, ctx| {
+            exports.call_reserve(store, &ctx, &project_id, &wanted)
+        })
+    }
+
+    async fn allocate_for(&mut self, network_type: String, project_id: String) -> Answer<Option<Segment>> {
+        if !self.has_ranges(&network_type) {
+            return self.allocate(network_type).await;
+        }
+        ranges!(self, &network_type, "allocate", |exports, store, ctx| {
+            exports.call_allocate(store, &ctx, &project_id)
         })
     }
 }

@@ -122,6 +122,7 @@ impl Table {
             place,
             column,
             list,
+            sparse: attribute.sparse.clone(),
             rbac: attribute.rbac.clone(),
         });
         Ok(())

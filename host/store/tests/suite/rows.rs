@@ -47,6 +47,24 @@ on_both! {
         assert_eq!(world.store.get(&shelves(), "s\u{0}1", &Predicate::always(), &hidden).await.unwrap(), None);
     }
 
+    async fn a_sparse_attribute_without_a_value_is_no_member(world: World) {
+        world.add(&shelves(), vec![new("s", json!({"name": null, "note": null, "by": null}))]).await;
+        let set = async |value: Value| {
+            let mut unit = world.begin().await;
+            let changes = object(json!({"note": value, "by": null}));
+            let row = unit.update(&shelves(), "s", changes, Vec::new()).await.unwrap();
+            unit.commit(Vec::new()).await.unwrap();
+            let shown = parsed(&row);
+            (row.revision, shown.get("note").cloned(), shown.get("by").cloned())
+        };
+        assert_eq!(set(Value::Null).await, (0, None, None));
+        assert_eq!(set(json!("dusty")).await, (1, Some(json!("dusty")), Some(Value::Null)));
+        assert_eq!(set(Value::Null).await, (2, None, None));
+        let row = world.store.get(&shelves(), "s", &Predicate::always(), &View::default()).await.unwrap().unwrap();
+        assert_eq!(parsed(&row).get("note"), None);
+        assert_eq!(parsed(&row).get("name"), Some(&Value::Null));
+    }
+
     async fn a_row_is_revised_when_what_it_lists_comes_or_goes(world: World) {
         world.add(&shelves(), vec![new("s", json!({})), new("t", json!({}))]).await;
         let revisions = async || {

@@ -159,6 +159,8 @@ pub(crate) fn warehouse() -> Manifest {
                     indexed(text("wood:kind")),
                     indexed(attribute("rank", Validator::Integer { min: None, max: None })),
                     attribute("extra", Validator::Any),
+                    Attribute { sparse: Some("note".into()), ..text("note") },
+                    Attribute { sparse: Some("note".into()), ..text("by") },
                     tags,
                 ],
                 derived: vec![Derived {

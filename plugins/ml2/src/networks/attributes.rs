@@ -3,6 +3,7 @@
 use super::sharing;
 use crate::attribute::{boolean, column, filterable, text};
 use crate::dns;
+use crate::segments;
 use crate::sharing::ACCESS_SHARED;
 use crate::{dhcp, zones};
 use hadron_sdk::manifest::{Attribute, Collection, Derived, DerivedFrom, Quota, Rbac, Validator};
@@ -50,6 +51,21 @@ pub(crate) fn collection() -> Collection {
             dns::of_networks(),
             shown(super::scopes::V4),
             shown(super::scopes::V6),
+            Attribute {
+                post: true,
+                put: true,
+                nullable: true,
+                enforce: true,
+                sparse: Some(segments::SEGMENTS.to_owned()),
+                name: segments::SEGMENTS.to_owned(),
+                validate: Validator::List { items: Box::new(segment()), unique: false },
+                ..Attribute::default()
+            },
+            Attribute {
+                name: "l2_adjacency".to_owned(),
+                validate: Validator::Boolean,
+                ..Attribute::default()
+            },
             text("description", 255),
         ]
         .into_iter()
@@ -78,6 +94,31 @@ fn shown(name: &str) -> Attribute {
     Attribute { name: name.to_owned(), validate: Validator::Uuid, nullable: true, ..Attribute::default() }
 }
 
+/// Absent from a network with several segments, or none.
 fn provider(name: &str, validate: Validator) -> Attribute {
-    Attribute { nullable: true, post: true, put: true, enforce: true, ..filterable(name, validate) }
+    Attribute {
+        nullable: true,
+        post: true,
+        put: true,
+        enforce: true,
+        sparse: Some(segments::TYPE.to_owned()),
+        ..filterable(name, validate)
+    }
+}
+
+/// One of `segments`.
+fn segment() -> Validator {
+    let member = |name: &str, validate| Attribute {
+        name: name.to_owned(),
+        validate,
+        nullable: true,
+        ..Attribute::default()
+    };
+    Validator::Object {
+        members: vec![
+            member(segments::TYPE, Validator::String { max: Some(32) }),
+            member(segments::PHYSICAL_NETWORK, Validator::String { max: Some(64) }),
+            member(segments::SEGMENTATION_ID, Validator::Integer { min: None, max: None }),
+        ],
+    }
 }

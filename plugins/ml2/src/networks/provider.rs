@@ -3,7 +3,10 @@
 //! In Neutron: `_update_provider_network_attributes`.
 
 use crate::document::{set, text};
-use crate::segments::{self, COLLECTION, PHYSICAL_NETWORK, SEGMENTATION_ID, SegmentRow, TYPE, Types};
+use crate::segments::{
+    self, COLLECTION, PHYSICAL_NETWORK, SEGMENTATION_ID, SEGMENTS, SegmentRow, TYPE, Types,
+    check_update as check_segments,
+};
 use hadron_sdk::store::{self, Query};
 use hadron_sdk::{Document, Error, Result, Segment};
 
@@ -13,6 +16,10 @@ const UNPLUGGED: [&str; 2] = ["unbound", "binding_failed"];
 /// Checks the provider attributes of an update and drops those that change
 /// nothing; answers the new segmentation id where there is one.
 pub(crate) fn check_update(current: &Document, changes: &mut Document) -> Result<Option<u32>> {
+    check_segments(current, changes)?;
+    if set(current, SEGMENTS).is_some() && set(changes, SEGMENTATION_ID).is_some() {
+        return Err(single_segment_only());
+    }
     for name in [TYPE, PHYSICAL_NETWORK] {
         if let Some(value) = set(changes, name)
             && current.get(name) != Some(value)
@@ -35,8 +42,15 @@ pub(crate) fn check_update(current: &Document, changes: &mut Document) -> Result
     Ok(asked.filter(|number| current.get(SEGMENTATION_ID).map(segments::number) != Some(*number)))
 }
 
+fn single_segment_only() -> Error {
+    Error::invalid_input(
+        "Provider network attributes can be updated only in provider networks with a single segment.",
+    )
+}
+
 /// Gives a network another VLAN.
-pub(crate) fn renumber(id: &str, number: u32) -> Result<()> {
+pub(crate) fn renumber(current: &Document, number: u32) -> Result<()> {
+    let id = text(current, "id");
     let plugged = Query::all().equal("network_id", id).none_of("binding:vif_type", UNPLUGGED).limit(1);
     let plugged: Vec<Document> = store::find("ports", &plugged)?;
     if !plugged.is_empty() {
@@ -46,15 +60,14 @@ pub(crate) fn renumber(id: &str, number: u32) -> Result<()> {
             UNPLUGGED.join(", ")
         )));
     }
-    let rows = segments::of_networks(&[id.to_owned()])?;
+    let mut rows = segments::of_networks(&[id.to_owned()])?;
+    rows.retain(|row| !row.is_dynamic());
     let [row] = rows.as_slice() else {
-        return Err(Error::invalid_input(
-            "Provider network attributes can be updated only in provider networks with a single segment.",
-        ));
+        return Err(single_segment_only());
     };
     let wanted = Segment { id: String::new(), segmentation_id: Some(number), ..row.record() };
-    let taken = Types::loaded()?.reserve(&wanted)?;
-    let new = SegmentRow::new(id, taken);
+    let taken = Types::loaded()?.reserve(text(current, "project_id"), &wanted)?;
+    let new = SegmentRow::new(current, taken, row.position);
     let changes = hadron_sdk::serde_json::json!({
         "segmentation_id": new.segmentation_id,
         "occupied": new.occupied,

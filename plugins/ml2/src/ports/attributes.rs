@@ -45,6 +45,7 @@ pub(crate) fn collection() -> Collection {
             Attribute { enforce: true, index: true, ..text("device_id", 255) },
             Attribute { enforce: true, index: true, ..text("device_owner", 255) },
             fixed_ips(),
+            filterable("ip_allocation", Validator::String { max: Some(16) }),
             Attribute {
                 post: true,
                 put: true,

@@ -2,7 +2,8 @@
 
 use super::service_types;
 use crate::attribute::{boolean, filterable, owner, text};
-use hadron_sdk::manifest::{Attribute, Collection, Quota, Reference, Validator};
+use crate::segments;
+use hadron_sdk::manifest::{Attribute, Collection, OnDelete, Quota, Reference, Validator};
 use hadron_sdk::serde_json::json;
 
 /// The declaration of the collection.
@@ -55,14 +56,30 @@ pub(crate) fn collection() -> Collection {
             list("dns_nameservers", Validator::String { max: None }),
             service_types::attribute(),
             Attribute { filter: false, ..boolean("dns_publish_fixed_ip", false) },
+            Attribute {
+                post: true,
+                put: true,
+                nullable: true,
+                enforce: true,
+                ..filterable("segment_id", Validator::Uuid)
+            },
             text("description", 255),
             asked_only("prefixlen", Validator::Integer { min: Some(0), max: None }),
         ],
-        references: vec![Reference {
-            attribute: "network_id".to_owned(),
-            collection: "networks".to_owned(),
-            ..Reference::default()
-        }],
+        references: vec![
+            Reference {
+                attribute: "network_id".to_owned(),
+                collection: "networks".to_owned(),
+                on_delete: OnDelete::Restrict,
+                ..Reference::default()
+            },
+            Reference {
+                attribute: "segment_id".to_owned(),
+                collection: segments::COLLECTION.to_owned(),
+                on_delete: OnDelete::Restrict,
+                ..Reference::default()
+            },
+        ],
         quota: Some(Quota { default: 100 }),
         ..Collection::default()
     }

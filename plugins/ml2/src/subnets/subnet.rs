@@ -1,5 +1,6 @@
 //! What rules about addresses need to know of a subnet.
 
+use super::routes::Route;
 use crate::net::{Cidr, Range, Version, bits};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -29,6 +30,10 @@ pub(crate) struct Subnet {
     pub(crate) service_types: Vec<String>,
     #[serde(default)]
     pub(crate) subnetpool_id: Option<String>,
+    #[serde(default)]
+    pub(crate) segment_id: Option<String>,
+    #[serde(default)]
+    pub(crate) host_routes: Vec<Route>,
 }
 
 /// One of `allocation_pools`.

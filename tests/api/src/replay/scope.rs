@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 /// What the beginnings of paths after `/v2.0/` are about, where that is another
 /// resource than networks, subnets and ports.
-const OTHER_RESOURCES: [(&str, &str); 16] = [
+const OTHER_RESOURCES: [(&str, &str); 15] = [
     ("address-groups", "address groups"),
     ("auto-allocated-topology", "auto-allocated topologies"),
     ("default-security-group-rules", "security groups"),
@@ -21,7 +21,6 @@ const OTHER_RESOURCES: [(&str, &str); 16] = [
     ("routers", "routers"),
     ("security-group-rules", "security groups"),
     ("security-groups", "security groups"),
-    ("segments", "segments"),
     ("vpn", "VPN"),
     ("extensions/router", "routers"),
     ("auto_allocated_topologies", "auto-allocated topologies"),
