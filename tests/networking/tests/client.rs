@@ -10,3 +10,6 @@ mod security_groups;
 mod segments;
 #[path = "client/trunks.rs"]
 mod trunks;
+
+#[path = "client/addresses.rs"]
+mod addresses;
