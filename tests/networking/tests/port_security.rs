@@ -1,8 +1,9 @@
 //! What a port lets through: port security, security groups, allowed addresses.
 
 use hadron_networking_tests::world::{self, create, list, text};
-use hadron_sdk_testing::{Client, Result, Server};
+use hadron_sdk_testing::{Client, Result, Server, until};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const ALICE: &str = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
 const NOBODY: &str = "8f2f0f5e-0a0a-4d6e-9a64-3a2c0d2d6c11";
@@ -296,5 +297,43 @@ async fn some_of_it_is_for_the_networks_owner() -> Result {
     }
     let made = bob.post("/v2.0/ports", &world.ask(0, &json!({}))).await?.expect(201)?;
     assert_ne!(made["port"]["security_groups"], json!([world.default]), "it is in its own project's group");
+    Ok(())
+}
+
+/// The statements that a request took, from the server's log.
+async fn statements(server: &Server, client: &Client, body: &Value) -> Result<i64> {
+    let answer = client.post("/v2.0/ports", body).await?;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let request = answer.headers.get("x-openstack-request-id").unwrap().to_str().unwrap().to_owned();
+    until("the request is in the log", Duration::from_secs(10), || async {
+        let log = server.log();
+        let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let line = lines.find(|line| line["request"] == request && line["message"] == "answered");
+        Ok(line.and_then(|line| line["statements"].as_i64()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ports_of_a_bulk_look_up_once_what_they_let_through() -> Result {
+    let server = world::builder().config("[log]\nformat = \"json\"\n").start().await?;
+    let client = server.client().member_of(ALICE)?;
+    let network = world::network(&client, "n").await?;
+    let ask = |more: &Value| {
+        let mut port = json!({"network_id": network, "fixed_ips": []});
+        port.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        port
+    };
+    let off = json!({"port_security_enabled": false, "security_groups": []});
+    let (bare, plain) = (ask(&off), ask(&json!({})));
+    // The network's word, the project's default group, and the row that puts
+    // the port into it.
+    let without = statements(&server, &client, &json!({ "port": bare })).await?;
+    let with = statements(&server, &client, &json!({ "port": plain })).await?;
+    assert!(with <= without + 3, "{with} statements where there were {without}");
+    let ten = |port: &Value| json!({ "ports": vec![port; 10] });
+    let grown = statements(&server, &client, &ten(&bare)).await? - without;
+    let bulk = statements(&server, &client, &ten(&plain)).await?;
+    assert_eq!(bulk - with, grown, "{with} statements for one port, {bulk} for ten");
     Ok(())
 }
