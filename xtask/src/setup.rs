@@ -124,7 +124,9 @@ fn python(workspace: &Workspace, &(name, what, wanted): &(&str, &str, &str)) -> 
     let step = say::step(format!("making target/{name} with {what}"));
     let venv =
         |folder: &Path| say::succeeds(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder));
-    if !venv(&folder) {
+    // What is there already is added to.
+    let works = say::succeeds(Command::new(folder.join("bin/python")).args(["-m", "pip", "--version"]));
+    if !works && !venv(&folder) {
         apt_install(&["python3", "python3-venv"], "python3 with its module venv is not here")?;
         if !venv(&folder) {
             bail!("`python3 -m venv {}` fails: run it to see why", folder.display());

@@ -147,7 +147,7 @@ pub(crate) async fn system(
     work: impl Fn(Arc<Unit>) -> BoxFuture<'static, Result<(), Failure>> + Send,
 ) -> Result<(), Failure> {
     let id = request_id();
-    let caller = Caller { request_id: id.clone(), is_admin: true, ..Caller::default() };
+    let caller = Caller::system(&id);
     by_itself(&id, async {
         let ((), committed) = request::run(core, caller, work).await?;
         follow_in_background(core, &id, committed);

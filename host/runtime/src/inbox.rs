@@ -133,7 +133,7 @@ async fn receive(
     plugin: &Arc<Plugin>,
     message: &Message,
 ) -> Result<Value, Failure> {
-    let caller = Caller { request_id: id.to_owned(), is_admin: true, ..Caller::default() };
+    let caller = Caller::system(id);
     let (called, message) = (plugin.clone(), Arc::new(message.clone()));
     let received = request::run(core, caller, move |unit| {
         let (plugin, message) = (called.clone(), message.clone());

@@ -344,7 +344,7 @@ async fn finish(
     }
     let completion = Arc::new(completion);
     let asked = request::request_id();
-    let caller = Caller { request_id: asked.clone(), is_admin: true, ..Caller::default() };
+    let caller = Caller::system(&asked);
     let entries: Arc<Vec<NewEntry>> = Arc::new(group.iter().map(|entry| entry.new.clone()).collect());
     let driver = plugin.manifest.name.clone();
     let applied = request::run(core, caller, move |unit| {
@@ -466,7 +466,7 @@ async fn undo(core: &Arc<Core>, entry: &Entry) -> Delivered {
         }
     };
     let asked = request::request_id();
-    let caller = Caller { request_id: asked.clone(), is_admin: true, ..Caller::default() };
+    let caller = Caller::system(&asked);
     let own = entry.new.id.clone();
     // Nobody delivers what this takes back.
     let _held = core.hand.take_all(&undo.entries).await;

@@ -92,6 +92,25 @@ pub struct Caller {
     pub service_project_id: String,
 }
 
+/// What an administrator is by the usual rules of policy.
+const ADMINISTRATOR: [&str; 3] = ["admin", "member", "reader"];
+
+impl Caller {
+    /// The server itself, as an administrator: what plugins do for it to each
+    /// other's resources is held to the same rules as a person's. In Neutron:
+    /// `get_admin_context`.
+    pub(crate) fn system(request_id: &str) -> Caller {
+        Caller {
+            request_id: request_id.to_owned(),
+            roles: ADMINISTRATOR.map(str::to_owned).into(),
+            is_admin: true,
+            has_global_access: true,
+            can_set_project_id: true,
+            ..Caller::default()
+        }
+    }
+}
+
 impl Default for Caller {
     fn default() -> Caller {
         Caller {

@@ -377,7 +377,7 @@ async fn undo(
         rows: own.rows.clone(),
     };
     let undo = Undo { created: own.iter().map(created).collect(), entries, once };
-    let caller = Caller { request_id: request_id.to_owned(), is_admin: true, ..Caller::default() };
+    let caller = Caller::system(request_id);
     let posted = run(core, caller, move |unit| {
         let payload = serde_json::to_string(&undo).unwrap_or_default().into();
         let first = undo.created.first();

@@ -7,6 +7,7 @@ use hadron_test_support::{Peer, PeerError, RabbitMq};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 async fn has_note(server: &Server, text: &str) -> Result<()> {
     let look = || async { notes(server).await.ok()?.contains(&text.to_owned()).then_some(()) };
@@ -38,6 +39,7 @@ async fn a_plugin_speaks_with_oslo_messaging() -> Result<()> {
     errors_are_told(&server, &peer).await?;
     versions_and_namespaces_are_told_apart(&peer);
     casts_are_handled(&server, &peer).await?;
+    many_are_handled_side_by_side(&server, &peer).await?;
     what_the_plugin_says_is_heard(&server, &peer).await?;
     strangers_do_no_harm(&server, &broker, &peer).await?;
     queues_are_those_of_a_peer(&broker);
@@ -95,6 +97,21 @@ async fn casts_are_handled(server: &Server, peer: &Peer) -> Result<()> {
         peer.command(sent).unwrap();
         has_note(server, text).await?;
     }
+    Ok(())
+}
+
+/// More at once than there are places; clients are served meanwhile.
+async fn many_are_handled_side_by_side(server: &Server, peer: &Peer) -> Result<()> {
+    const MANY: usize = 40;
+    let before = notes(server).await?.len();
+    let keep = |number: usize| peer.call("echo", "keep", json!({"text": format!("many {number}")}));
+    let kept: Vec<std::result::Result<Value, PeerError>> = std::thread::scope(|threads| {
+        let calls: Vec<_> = (0..MANY).map(|number| threads.spawn(move || keep(number))).collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    let ids: BTreeSet<String> = kept.into_iter().map(|id| id.unwrap().to_string()).collect();
+    assert_eq!(ids.len(), MANY);
+    assert_eq!(notes(server).await?.len(), before + MANY);
     Ok(())
 }
 
