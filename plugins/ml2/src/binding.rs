@@ -1,125 +1,30 @@
 //! Binding ports: which driver plugs a port in on its host, into which segment.
 //! In Neutron: `MechanismManager.bind_port`, `_process_port_binding`.
 
+mod state;
+
+pub(crate) use state::{
+    Binding, FAILED, Level, apply, check_update, has_failed, has_host, is_due, is_unplugged, start,
+};
+
 use crate::agents;
-use crate::document::{set, text, typed};
-use crate::errors;
+use crate::document::text;
 use crate::mechanisms::{Changed, Mechanisms, port_context};
 use crate::networks::Networks;
-use crate::segments::{self, SegmentRow};
-use hadron_sdk::serde_json::{self, Value, json};
+use crate::segments;
+use hadron_sdk::serde_json;
 use hadron_sdk::{
     Agent, BindingAnswer, BindingRequest, Bound, Document, Error, Network, PortContext, Result, Segment,
     drivers, log,
 };
-use serde::{Deserialize, Serialize};
-
-/// Nobody has been asked, or nobody has to be.
-const UNBOUND: &str = "unbound";
-
-/// Everybody was asked and nobody binds it.
-const FAILED: &str = "binding_failed";
 
 /// Drivers that build on each other's segments. In Neutron:
 /// `MAX_BINDING_LEVELS`.
 const MAX_LEVELS: usize = 10;
 
-/// Longest profile, as JSON text. In Neutron: `BINDING_PROFILE_LEN`.
-const MAX_PROFILE: usize = 4095;
-
 /// What a binding consists of: attributes that `bind` sets.
 pub(crate) const RESULT: [&str; 5] =
     ["binding:vif_type", "binding:vif_details", "binding_levels", "binding_pending", "status"];
-
-/// What a binding follows from: it is made anew when one of these changes.
-const INPUT: [&str; 3] = ["binding:host_id", "binding:vnic_type", "binding:profile"];
-
-/// A level of a binding, as it is kept with the port.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Level {
-    pub(crate) driver: String,
-    pub(crate) segment: SegmentRow,
-}
-
-/// Whether a request names a host.
-pub(crate) fn has_host(document: &Document) -> bool {
-    !text(document, "binding:host_id").is_empty()
-}
-
-/// Whether a port with that kind of interface is plugged in nowhere.
-pub(crate) fn is_unplugged(vif_type: &str) -> bool {
-    [UNBOUND, FAILED].contains(&vif_type)
-}
-
-/// Whether everybody was asked and nobody binds the port.
-pub(crate) fn has_failed(port: &Document) -> bool {
-    text(port, "binding:vif_type") == FAILED
-}
-
-/// Whether drivers have to be asked: it has a host, and nobody binds it or is
-/// about to. In Neutron: `_should_bind_port`.
-pub(crate) fn is_due(port: &Document) -> bool {
-    has_host(port) && is_unplugged(text(port, "binding:vif_type")) && text(port, "binding_pending").is_empty()
-}
-
-/// The binding attributes of a new port.
-pub(crate) fn unbound(body: &Document, document: &mut Document) -> Result<()> {
-    let vnic_type = set(body, "binding:vnic_type").cloned().unwrap_or_else(|| json!("normal"));
-    document.insert("binding:vnic_type".to_owned(), vnic_type);
-    document.insert("binding:profile".to_owned(), profile(body.get("binding:profile"))?);
-    document.insert("binding:host_id".to_owned(), json!(text(body, "binding:host_id")));
-    reset(document);
-    Ok(())
-}
-
-fn profile(given: Option<&Value>) -> Result<Value> {
-    let profile = given.filter(|value| !value.is_null()).cloned().unwrap_or_else(|| json!({}));
-    if profile.to_string().len() > MAX_PROFILE {
-        return Err(Error::invalid_input("binding:profile value too large"));
-    }
-    Ok(profile)
-}
-
-fn reset(document: &mut Document) {
-    document.insert("binding:vif_type".to_owned(), json!(UNBOUND));
-    document.insert("binding:vif_details".to_owned(), json!({}));
-    document.insert("binding_levels".to_owned(), Value::Null);
-    document.insert("binding_pending".to_owned(), Value::Null);
-}
-
-/// Refuses another kind of card for a port that is plugged in.
-/// In Neutron: `_validate_port_update`.
-pub(crate) fn check_update(current: &Document, changes: &Document) -> Result<()> {
-    let other =
-        set(changes, "binding:vnic_type").is_some_and(|v| current.get("binding:vnic_type") != Some(v));
-    if other && text(current, "binding:vif_type") != UNBOUND {
-        return Err(errors::port_in_use(
-            text(current, "id"),
-            text(current, "network_id"),
-            text(current, "device_id"),
-        ));
-    }
-    Ok(())
-}
-
-/// Takes a binding back when what it follows from changes.
-/// In Neutron: `_process_port_binding`.
-pub(crate) fn apply(current: &Document, changes: &mut Document) -> Result<()> {
-    if changes.contains_key("binding:host_id") {
-        let host = text(changes, "binding:host_id").to_owned();
-        changes.insert("binding:host_id".to_owned(), json!(host));
-    }
-    if changes.contains_key("binding:profile") {
-        let profile = profile(changes.get("binding:profile"))?;
-        changes.insert("binding:profile".to_owned(), profile);
-    }
-    let differs = |name: &&str| changes.get(*name).is_some_and(|value| current.get(*name) != Some(value));
-    if INPUT.iter().any(differs) {
-        reset(changes);
-        changes.insert("status".to_owned(), json!("DOWN"));
-    }
-    Ok(())
-}
 
 /// What became of one port.
 enum Outcome {
@@ -297,43 +202,16 @@ fn next_level(
     None
 }
 
+/// What came of asking, in the port.
 fn record(port: &mut Document, outcome: Outcome) -> Result<()> {
-    reset(port);
+    let mut binding = Binding::active(port)?.unbound();
     match outcome {
-        Outcome::Failed => {
-            port.insert("binding:vif_type".to_owned(), json!(FAILED));
-        }
-        Outcome::Pending(driver) => {
-            port.insert("binding_pending".to_owned(), json!(driver));
-        }
-        Outcome::Bound(levels, bound) => {
-            port.insert("binding:vif_type".to_owned(), json!(bound.vif_type));
-            port.insert("binding:vif_details".to_owned(), details(&bound, &levels)?);
-            port.insert("binding_levels".to_owned(), json!(levels));
-            if !bound.status.is_empty() {
-                port.insert("status".to_owned(), json!(bound.status));
-            }
-        }
+        Outcome::Failed => FAILED.clone_into(&mut binding.vif_type),
+        Outcome::Pending(driver) => binding.pending = Some(driver),
+        Outcome::Bound(levels, bound) => binding.bound(levels, &bound)?,
     }
+    binding.show(port);
     Ok(())
-}
-
-/// The driver's details, and which drivers bound the port, by level.
-fn details(bound: &Bound, levels: &[Level]) -> Result<Value> {
-    let mut details: Document = match bound.vif_details.as_str() {
-        "" => Document::new(),
-        text => serde_json::from_str(text)?,
-    };
-    let names: Document = levels
-        .iter()
-        .enumerate()
-        .map(|(level, one)| {
-            let name = one.driver.strip_prefix("mech-").unwrap_or(&one.driver);
-            (level.to_string(), json!(name))
-        })
-        .collect();
-    details.insert("bound_drivers".to_owned(), Value::Object(names));
-    Ok(Value::Object(details))
 }
 
 /// What a driver's report changes about a port that waited for it; nothing when
@@ -349,16 +227,19 @@ pub(crate) fn finished(port: &Document, driver: &str, bound: &Bound, network: &N
             bound.segment_id
         )));
     };
-    let mut levels: Vec<Level> = typed(port, "binding_levels")?;
+    let mut binding = Binding::active(port)?;
+    let mut levels = std::mem::take(&mut binding.levels);
     levels.push(Level { driver: driver.to_owned(), segment: segment.clone().into() });
+    binding.bound(levels, bound)?;
     let mut changes = Document::new();
-    record(&mut changes, Outcome::Bound(levels, bound.clone()))?;
+    binding.show(&mut changes);
     Ok(changes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     fn object(value: Value) -> Document {
         let Value::Object(object) = value else { unreachable!() };
@@ -402,18 +283,6 @@ mod tests {
     }
 
     #[test]
-    fn a_port_without_a_host_is_unbound() {
-        let mut port = Document::new();
-        unbound(&Document::new(), &mut port).unwrap();
-        assert_eq!(text(&port, "binding:vif_type"), "unbound");
-        assert_eq!(port.get("binding:profile"), Some(&json!({})));
-        assert!(!is_due(&port));
-        port.insert("binding:host_id".into(), json!("h"));
-        assert!(is_due(&port));
-        assert!(!is_due(&waiting()));
-    }
-
-    #[test]
     fn a_report_finishes_only_the_binding_that_waits_for_it() {
         let changes = finished(&waiting(), "mech-tor", &bound("s"), &network()).unwrap();
         assert_eq!(text(&changes, "binding:vif_type"), "ovs");
@@ -425,42 +294,9 @@ mod tests {
         assert!(finished(&waiting(), "mech-tor", &bound("gone"), &network()).is_err());
     }
 
-    #[test]
-    fn what_a_binding_follows_from_takes_it_back() {
-        let current = object(json!({
-            "binding:host_id": "h", "binding:vnic_type": "normal", "binding:profile": {}, "binding:vif_type": "ovs",
-        }));
-        let mut same = object(json!({"binding:host_id": "h", "name": "x"}));
-        apply(&current, &mut same).unwrap();
-        assert_eq!(same.get("binding:vif_type"), None);
-        let mut moved = object(json!({"binding:host_id": null}));
-        apply(&current, &mut moved).unwrap();
-        assert_eq!(text(&moved, "binding:vif_type"), "unbound");
-        assert_eq!(text(&moved, "status"), "DOWN");
-        assert_eq!(moved.get("binding:host_id"), Some(&json!("")));
-    }
-
-    #[test]
-    fn a_plugged_card_keeps_its_kind() {
-        let current = object(json!({"id": "P", "network_id": "N", "device_id": "D",
-            "binding:vnic_type": "normal", "binding:vif_type": "ovs"}));
-        let changes = object(json!({"binding:vnic_type": "direct"}));
-        assert_eq!(
-            check_update(&current, &changes).unwrap_err().fault().message,
-            "Unable to complete operation on port P for network N. Port already has an attached device D."
-        );
-    }
-
-    #[test]
-    fn a_profile_has_a_limit() {
-        let long = json!({"x": "y".repeat(5000)});
-        assert!(profile(Some(&long)).is_err());
-        assert_eq!(profile(Some(&Value::Null)).unwrap(), json!({}));
-    }
-
     fn request_of(network: Network) -> BindingRequest {
         let mut port = object(json!({"id": "P", "network_id": "N"}));
-        unbound(&Document::new(), &mut port).unwrap();
+        start(&Document::new(), &mut port).unwrap();
         BindingRequest {
             segments: network.segments.clone(),
             agents: Vec::new(),

@@ -11,6 +11,7 @@ mod address_scopes;
 mod agents;
 mod attribute;
 mod binding;
+mod bindings;
 mod default_security_group_rules;
 mod default_statefulness;
 mod devices;
@@ -128,6 +129,7 @@ impl ServicePlugin for Ml2 {
 
     fn act(ctx: &Context, collection: &str, id: &str, action: &str, body: Value) -> Result<Value> {
         match collection {
+            "ports" => bindings::act(id, action, &body),
             "subnetpools" => subnetpools::act(ctx, id, action, &body),
             "networks" | "agents" => dhcp::act(id, action, &body),
             address_groups::COLLECTION => address_groups::act(id, action, &body),

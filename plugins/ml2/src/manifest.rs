@@ -1,9 +1,9 @@
 //! What ML2 tells the host about itself.
 
 use crate::{
-    address_groups, address_scopes, agents, default_security_group_rules, default_statefulness, dhcp, dns,
-    networks, policy, ports, rpc, security_group_rules, security_groups, segment_ranges, segments, sharing,
-    subnetpools, subnets, ticks, zones,
+    address_groups, address_scopes, agents, bindings, default_security_group_rules, default_statefulness,
+    dhcp, dns, networks, policy, ports, rpc, security_group_rules, security_groups, segment_ranges, segments,
+    sharing, subnetpools, subnets, ticks, zones,
 };
 use hadron_sdk::Manifest;
 use hadron_sdk::manifest::{ApiExtension, ConfigKey};
@@ -66,6 +66,7 @@ fn extensions() -> impl Iterator<Item = &'static Extension> {
         address_scopes::EXTENSIONS,
         subnetpools::EXTENSIONS,
         dns::EXTENSIONS,
+        bindings::EXTENSIONS,
         ports::EXTENSIONS,
         subnets::EXTENSIONS,
         agents::EXTENSIONS,
@@ -78,7 +79,7 @@ fn extensions() -> impl Iterator<Item = &'static Extension> {
         segments::EXTENSIONS,
         segment_ranges::EXTENSIONS,
     ];
-    EXTENSIONS.iter().chain(of_resources.into_iter().flatten())
+    EXTENSIONS.iter().chain(of_resources.into_iter().chain(ports::ASPECTS.iter().copied()).flatten())
 }
 
 /// The manifest.
@@ -90,6 +91,7 @@ pub(crate) fn manifest() -> Manifest {
             ports::collection(),
             address_scopes::collection(),
             subnetpools::collection(),
+            bindings::collection(),
             security_groups::collection(),
             security_group_rules::collection(),
             default_security_group_rules::collection(),

@@ -62,3 +62,16 @@ pub(crate) fn is_router_interface_or_snat(owner: &str) -> bool {
 pub(crate) fn may_have_anycast(owner: &str) -> bool {
     owner.is_empty() || owner == ROUTER_GATEWAY || is_router_interface_or_snat(owner)
 }
+
+/// Whether it is a distributed router's interface, which is on every host.
+/// In Neutron: `DEVICE_OWNER_DVR_INTERFACE`.
+pub(crate) fn is_distributed(owner: &str) -> bool {
+    owner == "network:router_interface_distributed"
+}
+
+/// Whether it belongs to something that moves between hosts: an instance, or a
+/// server of a shared file system. In Neutron: `DEVICE_OWNER_COMPUTE_PREFIX`,
+/// `DEVICE_OWNER_MANILA_PREFIX`.
+pub(crate) fn can_move(owner: &str) -> bool {
+    owner.starts_with("compute:") || owner.starts_with("manila:")
+}

@@ -2,8 +2,8 @@
 //! in oslo.policy's language. Those that all rules are made of are the host's.
 
 use crate::{
-    address_groups, address_scopes, agents, default_security_group_rules, default_statefulness, dhcp, ports,
-    security_group_rules, security_groups, segment_ranges, segments, subnetpools, zones,
+    address_groups, address_scopes, agents, bindings, default_security_group_rules, default_statefulness,
+    dhcp, ports, security_group_rules, security_groups, segment_ranges, segments, subnetpools, zones,
 };
 use std::collections::BTreeMap;
 
@@ -187,6 +187,7 @@ pub(crate) fn rules() -> BTreeMap<String, String> {
         agents::POLICY,
         zones::POLICY,
         dhcp::POLICY,
+        bindings::POLICY,
         security_groups::POLICY,
         security_group_rules::POLICY,
         default_security_group_rules::POLICY,
@@ -196,6 +197,6 @@ pub(crate) fn rules() -> BTreeMap<String, String> {
         segments::POLICY,
         segment_ranges::POLICY,
     ];
-    let all = RULES.iter().chain(of_resources.into_iter().flatten());
+    let all = RULES.iter().chain(of_resources.into_iter().chain(ports::POLICY.iter().copied()).flatten());
     all.map(|(name, rule)| ((*name).to_owned(), (*rule).to_owned())).collect()
 }

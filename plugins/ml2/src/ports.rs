@@ -4,13 +4,19 @@
 mod address_pairs;
 mod addresses;
 mod attributes;
+mod data_plane;
+mod device_profile;
 mod dhcp_options;
 mod eligible;
+mod hints;
 mod mac;
+mod numa;
+mod physical;
 mod plan;
 mod security;
+mod uplink;
 
-pub(crate) use attributes::collection;
+pub(crate) use attributes::{ASPECTS, POLICY, VNIC_TYPES, collection};
 pub(crate) use dhcp_options::EXTENSIONS;
 pub(crate) use plan::FixedIp;
 pub(crate) use security::{EXTENSIONS as SECURITY_EXTENSIONS, POLICY as SECURITY_POLICY};
@@ -23,7 +29,7 @@ use crate::networks::Networks;
 use crate::provisioning::{self, Entity};
 use crate::segments::{self, Reach};
 use crate::subnets::{self, Subnet};
-use crate::{binding, dhcp, dns, errors, networks, owners, records, security_groups};
+use crate::{binding, bindings, dhcp, dns, errors, networks, owners, records, security_groups};
 use addresses::Order;
 use eligible::Eligible;
 use hadron_sdk::serde_json::{Value, json};
@@ -98,7 +104,12 @@ pub(crate) fn create(ctx: &Context, mut bodies: Vec<Document>) -> Result<()> {
 
     let requests = bodies
         .iter()
-        .map(|body| Ok(mac::Request { network_id: text(body, "network_id"), given: given_mac(body)? }))
+        .map(|body| {
+            Ok(mac::Request {
+                network_id: text(body, "network_id"),
+                given: physical::mac(body)?.or(given_mac(body)?),
+            })
+        })
         .collect::<Result<Vec<_>>>()?;
     let macs = mac::choose(&requests)?;
 
@@ -192,10 +203,15 @@ fn document(mut body: Document, mac: Mac, fixed_ips: &[FixedIp], ip_allocation: 
     take(&mut body, &["device_id", "device_owner"], &mut document);
     document.insert("fixed_ips".to_owned(), json!(fixed_ips));
     document.insert("ip_allocation".to_owned(), json!(ip_allocation));
-    binding::unbound(&body, &mut document)?;
+    binding::start(&body, &mut document)?;
     dhcp_options::create(&body, &mut document)?;
     take(&mut body, &dns::KEPT, &mut document);
     take(&mut body, &["description"], &mut document);
+    data_plane::create(&mut document);
+    uplink::create(&mut body, &mut document);
+    numa::create(&mut body, &mut document);
+    device_profile::create(&mut body, &mut document);
+    hints::create(&mut body, &mut document);
     Ok(document)
 }
 
@@ -241,6 +257,9 @@ pub(crate) fn update(ctx: &Context, id: &str, current: &Document, mut changes: D
     }
     dhcp_options::update(current, &mut changes)?;
     binding::check_update(current, &changes)?;
+    numa::check_update(current, &changes)?;
+    hints::update(&mut changes);
+    bindings::superseded(current, &changes)?;
     let mac = new_mac(current, &before, &mut changes)?;
     let addresses = new_addresses(current, &before, mac, &changes)?;
     changes.remove("fixed_ips");
@@ -249,7 +268,7 @@ pub(crate) fn update(ctx: &Context, id: &str, current: &Document, mut changes: D
     }
     security::for_update(ctx, current, &mut changes)?;
     binding::apply(current, &mut changes)?;
-    write(id, current, changes, None)
+    write(id, current, changes, None).map(drop)
 }
 
 /// The port's MAC address from now on; null asks for a new one.
@@ -345,9 +364,15 @@ fn new_addresses(
 }
 
 /// Binds the port where it has to be, writes the changes and tells drivers;
-/// `reporter` has told us and is not told.
-fn write(id: &str, current: &Document, mut changes: Document, reporter: Option<&str>) -> Result<()> {
+/// `reporter` has told us and is not told. Answers the port as it is then.
+pub(crate) fn write(
+    id: &str,
+    current: &Document,
+    mut changes: Document,
+    reporter: Option<&str>,
+) -> Result<Document> {
     let mut mechanisms = Mechanisms::loaded();
+    physical::update(current, &mut changes)?;
     if dns::is_renamed(&changes) {
         Zone::configured()?.assign(&merged(current, &changes), &mut changes);
     }
@@ -390,14 +415,15 @@ fn write(id: &str, current: &Document, mut changes: Document, reporter: Option<&
     }
     let wanted = mechanisms.want("port");
     if !wanted && hosting.is_empty() {
-        return Ok(());
+        return Ok(merged(current, &changes));
     }
     let updated: Document = hadron_sdk::serde_json::from_str(&written)?;
     if wanted {
         let changed = Changed { current: &updated, original: Some(current) };
         mechanisms.ports(Operation::Update, &[changed], &nets)?;
     }
-    dhcp::port_changed(&updated, &hosting)
+    dhcp::port_changed(&updated, &hosting)?;
+    Ok(updated)
 }
 
 /// Somebody who has a say in when a port is active agrees. Drivers hear of it
@@ -419,7 +445,7 @@ fn settle(current: &Document, changes: Document) -> Result<()> {
     let id = text(current, "id");
     match (changes.is_empty(), changes.contains_key("status")) {
         (true, _) => Ok(()),
-        (false, true) => write(id, current, changes, None),
+        (false, true) => write(id, current, changes, None).map(drop),
         (false, false) => store::update::<Document>(COLLECTION, id, &changes).map(drop),
     }
 }
@@ -488,7 +514,8 @@ fn lower_segments(ports: &[Document]) -> Result<BTreeSet<String>> {
     Ok(lower)
 }
 
-/// How many ports of a network are bound with one of its segments.
+/// How many ports of a network are bound with one of its segments, or would be on
+/// another host.
 pub(crate) fn bound_with(segment_id: &str, network_id: &str) -> Result<usize> {
     let ports: Vec<Document> = store::find(COLLECTION, &Query::all().equal("network_id", network_id))?;
     let mut bound = 0;
@@ -496,7 +523,7 @@ pub(crate) fn bound_with(segment_id: &str, network_id: &str) -> Result<usize> {
         let with_it = records::levels(port)?.iter().any(|level| level.segment.id == segment_id);
         bound += usize::from(with_it);
     }
-    Ok(bound)
+    Ok(bound + bindings::waiting_with(segment_id, &ports)?)
 }
 
 /// Ports that have an address of this subnet.
@@ -547,5 +574,5 @@ pub(crate) fn report(driver: &str, id: &str, status: Option<&str>, bound: Option
         changes.insert("status".to_owned(), json!(status));
     }
     let changes = differing(&current, changes);
-    if changes.is_empty() { Ok(()) } else { write(id, &current, changes, Some(driver)) }
+    if changes.is_empty() { Ok(()) } else { write(id, &current, changes, Some(driver)).map(drop) }
 }

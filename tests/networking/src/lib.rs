@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+pub mod compute;
 
 pub use cli::Cli;
 pub use hadron_api_tests::world;

@@ -2,6 +2,8 @@
 
 #[path = "client/networks.rs"]
 mod networks;
+#[path = "client/port_attributes.rs"]
+mod port_attributes;
 #[path = "client/qos.rs"]
 mod qos;
 #[path = "client/security_groups.rs"]

@@ -1,7 +1,8 @@
 //! The attributes of ports, as Neutron's API defines them.
 
-use super::{dhcp_options, security};
+use super::{data_plane, device_profile, dhcp_options, hints, numa, physical, security, uplink};
 use crate::attribute::{boolean, column, filterable, hidden, owner, text};
+use crate::bindings;
 use crate::dns;
 use crate::provisioning;
 use hadron_sdk::manifest::{
@@ -10,7 +11,7 @@ use hadron_sdk::manifest::{
 use hadron_sdk::serde_json::json;
 
 /// Kinds of virtual network cards. In Neutron: `VNIC_TYPES`.
-const VNIC_TYPES: [&str; 11] = [
+pub(crate) const VNIC_TYPES: [&str; 11] = [
     "normal",
     "direct",
     "macvtap",
@@ -22,6 +23,19 @@ const VNIC_TYPES: [&str; 11] = [
     "accelerator-direct",
     "accelerator-direct-physical",
     "remote-managed",
+];
+
+/// Default rules about the aspects of ports that have modules of their own.
+pub(crate) const POLICY: &[&[(&str, &str)]] = &[data_plane::POLICY, hints::POLICY];
+
+/// Extensions of the API by those aspects.
+pub(crate) const ASPECTS: &[&[(&str, &str, &str, &str)]] = &[
+    data_plane::EXTENSIONS,
+    device_profile::EXTENSIONS,
+    hints::EXTENSIONS,
+    numa::EXTENSIONS,
+    physical::EXTENSIONS,
+    uplink::EXTENSIONS,
 ];
 
 /// The declaration of the collection.
@@ -76,6 +90,11 @@ pub(crate) fn collection() -> Collection {
             shown("binding:vif_details", Validator::Dict),
             dhcp_options::attribute(),
             text("description", 255),
+            data_plane::attribute(),
+            uplink::attribute(),
+            numa::attribute(),
+            device_profile::attribute(),
+            hints::attribute(),
             hidden("binding_levels"),
             hidden("binding_pending"),
             provisioning::attribute(),
@@ -89,6 +108,7 @@ pub(crate) fn collection() -> Collection {
             attributes: vec!["network_id".to_owned(), "mac_address".to_owned()],
         }],
         indexes: vec![column("name")],
+        actions: bindings::actions(),
         references: vec![Reference {
             attribute: "network_id".to_owned(),
             collection: "networks".to_owned(),
