@@ -26,12 +26,12 @@ const OTHER_RESOURCES: [(&str, &str); 15] = [
     ("auto_allocated_topologies", "auto-allocated topologies"),
 ];
 
-/// The same by a part of the path.
-const OTHER_PARTS: [(&str, &str); 1] = [("/bindings", "port bindings as a resource")];
-
 /// Single probes that need what is not there: by their note.
 const OTHER_NOTES: [(&str, &str); 2] =
     [("absent security group", "security groups"), ("port-with-trunk-details", "trunks")];
+
+/// Extensions whose plugins Neutron was recorded without.
+const NOT_RECORDED: [&str; 2] = ["network-segment-range", "port-hint-ovs-tx-steering"];
 
 /// Attributes that belong to an extension: collection, name, alias.
 const ATTRIBUTES: [(&str, &str, &str); 52] = [
@@ -121,9 +121,8 @@ impl Scope {
         }
         let path = probe.path.strip_prefix("/v2.0/").unwrap_or_default();
         let resource = OTHER_RESOURCES.iter().find(|(start, _)| begins(path, start));
-        let part = OTHER_PARTS.iter().find(|(part, _)| path.contains(part));
         let note = OTHER_NOTES.iter().find(|(note, _)| probe.note == *note);
-        match resource.or(part).or(note) {
+        match resource.or(note) {
             Some((_, about)) => Verdict::Out(about),
             None => Verdict::In,
         }
@@ -212,9 +211,8 @@ impl Scope {
         if !recorded.is_empty() || is_loose(probe) {
             return got;
         }
-        // Neutron was recorded without its plugin of segment ranges.
         keep(&mut got, "extensions", |row| {
-            row["alias"].as_str().is_some_and(|alias| alias != "network-segment-range")
+            row["alias"].as_str().is_some_and(|alias| !NOT_RECORDED.contains(&alias))
         });
         cut_titles(&mut got);
         cut_quotas(&mut got);
