@@ -114,7 +114,7 @@ fn gadgets() -> Collection {
             name: "parts".into(),
             from: DerivedFrom::Referring { collection: "parts".into(), attribute: "gadget_id".into() },
         }],
-        computed: vec![shown("weight", whole)],
+        computed: vec![shown("weight", whole).into()],
         actions: vec![Action { name: "polish".into(), verb: Verb::Update, ..Action::default() }],
         // Description, tags, times and revisions come by themselves; tags are
         // taken in a create request too.

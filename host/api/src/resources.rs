@@ -10,6 +10,7 @@ use crate::listing;
 use crate::operation::{Deed, Operation, Seen, check_above, one};
 use crate::routes::Place;
 use crate::stream::{Paged, Progress, Rows};
+use crate::tables::Resource;
 use crate::terms::{self, Fingerprint};
 use crate::validate;
 use crate::view::Viewer;
@@ -45,6 +46,7 @@ pub(crate) type Answer = Result<Response, Refusal>;
 impl Asked {
     /// `GET /v2.0/gadgets`.
     pub(crate) async fn list(self, Place { resource, above }: Place) -> Answer {
+        self.first_use(&resource).await?;
         check_above(&self.access, &self.runtime, &resource, above.as_deref()).await?;
         let parameters = listing::parameters(&self.query)?;
         let mask = self.access.mask(&resource);
@@ -83,11 +85,21 @@ impl Asked {
     /// `GET /v2.0/gadgets/{id}`.
     pub(crate) async fn show(self, Place { resource, above }: Place, id: &str) -> Answer {
         let fields = listing::fields(&listing::parameters(&self.query)?);
+        self.first_use(&resource).await?;
         let mask = self.access.mask(&resource).limit(&resource, &fields);
         let viewer = Viewer { access: &self.access, resource: &resource, mask: &mask };
         let row = self.access.show(&self.runtime, &resource, id, above.as_deref(), &viewer.view()).await?;
         let texts = viewer.texts(&self.runtime, &[row], viewer.trimmed()).await?;
         Ok(etag::answer(&self.headers, one(&resource, &texts)))
+    }
+
+    /// Before a project's first look at the collection its owner may make what
+    /// every project has.
+    async fn first_use(&self, resource: &Resource) -> Result<(), Refusal> {
+        match resource.first_use {
+            true => self.runtime.first_use(&self.access.caller, &resource.id.0).await,
+            false => Ok(()),
+        }
     }
 
     /// `POST /v2.0/gadgets`.

@@ -16,10 +16,12 @@ pub(crate) trait Source: Sync {
         view: &View,
     ) -> impl Future<Output = Result<Option<Row>, Refusal>> + Send;
 
-    /// Computed attributes of rows: of each, the text of a JSON object.
+    /// Attributes of rows that this plugin computes: of each, the text of a JSON
+    /// object.
     fn compute(
         &self,
         caller: &Caller,
+        plugin: &str,
         collection: &CollectionId,
         rows: &[Row],
     ) -> impl Future<Output = Result<Vec<String>, Refusal>> + Send;
@@ -39,10 +41,11 @@ impl Source for Runtime {
     async fn compute(
         &self,
         caller: &Caller,
+        plugin: &str,
         collection: &CollectionId,
         rows: &[Row],
     ) -> Result<Vec<String>, Refusal> {
-        Runtime::compute(self, caller, collection, rows).await
+        Runtime::compute(self, caller, plugin, collection, rows).await
     }
 }
 
@@ -60,9 +63,10 @@ impl Source for Work {
     async fn compute(
         &self,
         _: &Caller,
+        plugin: &str,
         collection: &CollectionId,
         rows: &[Row],
     ) -> Result<Vec<String>, Refusal> {
-        Work::compute(self, collection, rows).await
+        Work::compute(self, plugin, collection, rows).await
     }
 }

@@ -75,8 +75,10 @@ pub(crate) struct Resource {
     by_name: HashMap<String, usize>,
     /// Attributes that come with the row by another query's part.
     pub(crate) derived: Vec<Derived>,
-    /// Attributes the owner computes.
-    pub(crate) computed: Vec<Attribute>,
+    /// Attributes that the owner and extenders compute.
+    pub(crate) computed: Vec<Computed>,
+    /// The owner is called before a project's first read.
+    pub(crate) first_use: bool,
     /// Names of all attributes that can be shown.
     pub(crate) shown: Vec<String>,
     /// Names of attributes that never are.
@@ -102,6 +104,30 @@ pub(crate) struct ResourceId(pub(crate) CollectionId);
 impl Default for ResourceId {
     fn default() -> ResourceId {
         ResourceId(CollectionId { plugin: "".into(), name: "".into() })
+    }
+}
+
+/// An attribute that a plugin computes.
+#[derive(Clone, Debug)]
+pub(crate) struct Computed {
+    /// The plugin.
+    pub(crate) by: Arc<str>,
+    /// The attribute.
+    pub(crate) attribute: Attribute,
+    /// Only of rows in which one of these attributes is set; of all where empty.
+    pub(crate) when: Vec<String>,
+    /// Other rows leave it out.
+    pub(crate) absent: bool,
+}
+
+impl Computed {
+    fn of(plugin: &Manifest, computed: &hadron_manifest::Computed) -> Computed {
+        Computed {
+            by: plugin.name.as_str().into(),
+            attribute: computed.attribute.clone(),
+            when: computed.when.clone(),
+            absent: computed.absent,
+        }
     }
 }
 
@@ -305,18 +331,24 @@ impl Resource {
         let added = manifests.iter().flat_map(|m| &m.extends).filter(|e| e.collection == collection.name);
         let derived: Vec<Derived> =
             collection.derived.iter().chain(added.flat_map(|e| &e.derived)).cloned().collect();
+        let added = manifests.iter().flat_map(|m| {
+            let extends = m.extends.iter().filter(|e| e.collection == collection.name);
+            extends.flat_map(|e| &e.computed).map(|computed| Computed::of(m, computed))
+        });
+        let computed = collection.computed.iter().map(|computed| Computed::of(owner, computed));
+        let computed: Vec<Computed> = computed.chain(added).collect();
         let by_name = attributes.iter().enumerate().map(|(i, a)| (a.name.clone(), i)).collect();
         let shown = STANDARD
             .iter()
             .map(|(name, _)| (*name).to_owned())
             .chain(derived.iter().map(|d| d.name.clone()))
-            .chain(collection.computed.iter().filter(|a| !a.hidden).map(|a| a.name.clone()))
+            .chain(computed.iter().map(|c| &c.attribute).filter(|a| !a.hidden).map(|a| a.name.clone()))
             .chain(attributes.iter().filter(|a| !a.hidden).map(|a| a.name.clone()))
             .filter(|name| !collection.without.contains(name))
             .collect();
         let hidden = attributes
             .iter()
-            .chain(&collection.computed)
+            .chain(computed.iter().map(|c| &c.attribute))
             .filter(|a| a.hidden)
             .map(|a| a.name.clone())
             .chain(collection.without.iter().cloned())
@@ -328,7 +360,7 @@ impl Resource {
         };
         let guarded = attributes
             .iter()
-            .chain(&collection.computed)
+            .chain(computed.iter().map(|c| &c.attribute))
             .filter(|a| a.enforce && !a.hidden)
             .map(|a| &a.name)
             .chain(derived.iter().map(|d| &d.name))
@@ -352,7 +384,8 @@ impl Resource {
             attributes,
             by_name,
             derived,
-            computed: collection.computed.clone(),
+            computed,
+            first_use: collection.first_use,
             shown,
             hidden,
             guarded,

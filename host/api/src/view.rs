@@ -4,7 +4,7 @@ use crate::access::Access;
 use crate::error;
 use crate::source::Source;
 use crate::splice;
-use crate::tables::Resource;
+use crate::tables::{Computed, Resource};
 use hadron_runtime::Refusal;
 use hadron_store::{Row, View};
 
@@ -39,6 +39,17 @@ impl Mask {
     }
 }
 
+/// Whether the plugin is asked about the attribute of that row.
+fn concerns(computed: &Computed, row: &Row) -> bool {
+    let set = |name: &str, value: &str| {
+        computed.when.iter().any(|when| when == name) && !["null", "[]"].contains(&value)
+    };
+    let kept = std::iter::once(&row.document).chain(row.extensions.iter().map(|(_, text)| text));
+    computed.when.is_empty()
+        || kept.flat_map(|text| splice::members(text)).any(|(name, value)| set(name, value))
+        || row.derived.iter().any(|(name, value)| set(name, value))
+}
+
 /// Writes rows of one resource for one caller.
 pub(crate) struct Viewer<'a> {
     /// The caller.
@@ -52,7 +63,7 @@ pub(crate) struct Viewer<'a> {
 impl Viewer<'_> {
     /// Whether the owner has to be asked for attributes it computes.
     pub(crate) fn computes(&self) -> bool {
-        self.resource.computed.iter().any(|a| !self.mask.hides(&a.name))
+        self.resource.computed.iter().any(|c| !self.mask.hides(&c.attribute.name))
     }
 
     /// What to read of a row. Where the owner computes attributes it is given
@@ -62,7 +73,7 @@ impl Viewer<'_> {
         let whole = self.computes() || !self.mask.conditional.is_empty();
         View {
             hidden: if whole { Vec::new() } else { self.mask.hidden.clone() },
-            derived: self.resource.derived.iter().any(|d| !self.mask.hides(&d.name)),
+            derived: self.resource.derived.iter().any(|d| whole || !self.mask.hides(&d.name)),
             project: Some(self.access.caller.project_id.clone()),
         }
     }
@@ -94,20 +105,50 @@ impl Viewer<'_> {
         cut.write_json(&hidden, &more, out);
     }
 
-    /// Computed attributes of a page; none where there are none to show.
+    /// Computed attributes of a page, of each row the text of an object; none
+    /// where there are none to show. Each plugin is asked once, and only about
+    /// rows that it has something to say of.
     pub(crate) async fn compute(&self, source: &impl Source, rows: &[Row]) -> Result<Vec<String>, Refusal> {
         if !self.computes() || rows.is_empty() {
             return Ok(Vec::new());
         }
-        let texts = source.compute(&self.access.caller, &self.resource.id.0, rows).await?;
-        if texts.len() != rows.len() {
-            let (asked, got) = (rows.len(), texts.len());
-            return Err(error::internal(&format!(
-                "plugin '{}' computed attributes of {got} rows of '{}' when asked about {asked}",
-                self.resource.id.0.plugin, self.resource.name
-            )));
+        let wanted = self.resource.computed.iter().filter(|c| !self.mask.hides(&c.attribute.name));
+        let mut by_plugin: Vec<(&str, Vec<&Computed>)> = Vec::new();
+        for computed in wanted {
+            match by_plugin.iter_mut().find(|(plugin, _)| *plugin == &*computed.by) {
+                Some((_, theirs)) => theirs.push(computed),
+                None => by_plugin.push((&computed.by, vec![computed])),
+            }
         }
-        Ok(texts)
+        let mut members: Vec<Vec<String>> = rows.iter().map(|_| Vec::new()).collect();
+        for (plugin, theirs) in by_plugin {
+            let concerned = |row: &&Row| theirs.iter().any(|computed| concerns(computed, row));
+            let asked: Vec<Row> = rows.iter().filter(concerned).cloned().collect();
+            let answers = match asked.is_empty() {
+                true => Vec::new(),
+                false => source.compute(&self.access.caller, plugin, &self.resource.id.0, &asked).await?,
+            };
+            if answers.len() != asked.len() {
+                let (asked, got) = (asked.len(), answers.len());
+                return Err(error::internal(&format!(
+                    "plugin '{plugin}' computed attributes of {got} rows of '{}' when asked about {asked}",
+                    self.resource.name
+                )));
+            }
+            let mut answers = answers.iter();
+            for (row, members) in rows.iter().zip(&mut members) {
+                let answer = if concerned(&row) { answers.next() } else { None };
+                for computed in &theirs {
+                    let name = computed.attribute.name.as_str();
+                    let value = match answer.filter(|_| concerns(computed, row)) {
+                        Some(answer) => splice::members(answer).find(|(n, _)| *n == name).map(|(_, v)| v),
+                        None => (!computed.absent).then_some("null"),
+                    };
+                    members.extend(value.map(|value| format!("\"{name}\":{value}")));
+                }
+            }
+        }
+        Ok(members.into_iter().map(|members| format!("{{{}}}", members.join(","))).collect())
     }
 
     /// Rows that a unit of work answered, or one that was read whole.

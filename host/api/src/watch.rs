@@ -416,10 +416,11 @@ impl Source for Past<'_> {
     async fn compute(
         &self,
         caller: &Caller,
+        plugin: &str,
         collection: &CollectionId,
         rows: &[Row],
     ) -> Result<Vec<String>, Refusal> {
-        Source::compute(self.0, caller, collection, rows).await
+        Source::compute(self.0, caller, plugin, collection, rows).await
     }
 }
 

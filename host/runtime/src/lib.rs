@@ -15,7 +15,9 @@ mod capabilities;
 mod component;
 mod convert;
 mod engine;
+mod extending;
 mod failpoint;
+mod first_use;
 mod hand;
 mod inbox;
 mod instance;
@@ -239,6 +241,8 @@ struct Core {
     hand: hand::Hand,
     /// Requests that are to be done once, and are being done.
     running: work::Running,
+    /// Projects that have what they have from their first use of a collection.
+    first_uses: first_use::FirstUses,
     /// Everything that goes on.
     tasks: TaskTracker,
     policy: OnceLock<Arc<dyn RowPolicy>>,
@@ -289,6 +293,7 @@ impl Runtime {
             wake: tokio::sync::Notify::new(),
             hand: hand::Hand::default(),
             running: work::Running::default(),
+            first_uses: first_use::FirstUses::default(),
             tasks: TaskTracker::new(),
             policy: OnceLock::new(),
             quotas: ArcSwap::from_pointee(settings.quotas.clone()),
@@ -359,20 +364,21 @@ impl Runtime {
         })
     }
 
-    /// Computed attributes of a page of rows: of each, the text of a JSON
-    /// object. Not called for collections without computed attributes.
+    /// Attributes of a page of rows that this plugin computes: of each, the text
+    /// of a JSON object. Not called for collections without computed attributes.
     pub async fn compute(
         &self,
         caller: &Caller,
+        plugin: &str,
         collection: &CollectionId,
         rows: &[Row],
     ) -> Result<Vec<String>, Refusal> {
-        let (core, caller) = (self.core.clone(), caller.clone());
+        let (core, caller, plugin) = (self.core.clone(), caller.clone(), plugin.to_owned());
         let (collection, rows) = (collection.clone(), Arc::new(rows.to_vec()));
         self.detached(async move {
             request::read(&core, caller, move |unit| {
-                let (collection, rows) = (collection.clone(), rows.clone());
-                Box::pin(async move { operations::compute(&unit, &collection, &rows).await })
+                let (plugin, collection, rows) = (plugin.clone(), collection.clone(), rows.clone());
+                Box::pin(async move { operations::compute(&unit, &plugin, &collection, &rows).await })
             })
             .await
             .map_err(unit::Failure::refusal)

@@ -2,11 +2,11 @@
 //! extenders, rows. The same for the API's requests and for plugins that use
 //! each other's resources.
 
-use crate::bindings::{exported, types};
+use crate::bindings::exported;
 use crate::convert::{self, context};
 use crate::plugins::Plugin;
 use crate::unit::{Failure, Unit};
-use crate::{Guard, Refusal, Retag, Status, sharing};
+use crate::{Guard, Refusal, Retag, Status, extending, sharing};
 use hadron_manifest::{Attribute, Collection, Moment, TAGS};
 use hadron_store::{CollectionId, KEPT_BY_HOST, Predicate, Query, Row, StoreError, View};
 use serde_json::{Map, Value};
@@ -143,6 +143,7 @@ pub(crate) async fn create(
         texts.push(Value::Object(body).to_string());
         ids.push(row);
     }
+    unit.asked(id, &ids);
     tell(unit, &id.name, Moment::BeforeCreate, &texts, &[]).await?;
     let ctx = context(unit);
     let name = id.name.to_string();
@@ -175,10 +176,11 @@ pub(crate) async fn create(
     }
     let documents: Vec<String> = rows.iter().map(Row::json).collect();
     tell(unit, &id.name, Moment::AfterCreate, &documents, &[]).await?;
+    unit.done(id, &ids);
     Ok(rows)
 }
 
-async fn read(unit: &Arc<Unit>, id: &CollectionId, row: &str) -> Result<Option<Row>, StoreError> {
+pub(crate) async fn read(unit: &Arc<Unit>, id: &CollectionId, row: &str) -> Result<Option<Row>, StoreError> {
     let (id, row, view) = (id.clone(), row.to_owned(), shown(unit));
     unit.store(move |t| Box::pin(async move { t.get(&id, &row, &view).await })).await
 }
@@ -214,6 +216,8 @@ pub(crate) async fn update(
     let values = split(unit, &collection, &mut changes);
     let key = (id.clone(), row.to_owned());
     unit.request(key.clone(), values);
+    let asked = [row.to_owned()];
+    unit.asked(id, &asked);
     let document = current.json();
     let change = Value::Object(changes.clone()).to_string();
     tell(
@@ -238,7 +242,7 @@ pub(crate) async fn update(
     }
     if unit.has_requested(&key) {
         // The owner had nothing to write, but an extender has.
-        write(unit, id, row, Document::new()).await?;
+        extending::write(unit, id, row, Document::new()).await?;
     }
     sharing::apply(unit, shares).await?;
     let row = match unit.written(id, row) {
@@ -246,6 +250,7 @@ pub(crate) async fn update(
         _ => read(unit, id, row).await?.ok_or_else(|| not_found(&collection, row))?,
     };
     tell(unit, &id.name, Moment::AfterUpdate, &[row.json()], &[change]).await?;
+    unit.done(id, &asked);
     Ok(row)
 }
 
@@ -299,6 +304,51 @@ pub(crate) async fn retag(
     Ok(())
 }
 
+/// Whether somebody is to be told of that moment.
+pub(crate) fn is_heard(unit: &Unit, id: &CollectionId, moment: Moment) -> bool {
+    unit.set.public(&id.name).is_some_and(|(public, _)| public == id)
+        && !unit.set.subscribers(&id.name, moment).is_empty()
+}
+
+/// A plugin made rows of its own, or changed one. Of those that nobody asked for
+/// (a port that comes with another resource, or whose status a driver reports)
+/// subscribers are told as of any other.
+pub(crate) async fn besides(
+    unit: &Arc<Unit>,
+    id: &CollectionId,
+    moment: Moment,
+    rows: &[Row],
+    changes: &[String],
+) -> Result<(), Failure> {
+    if !is_heard(unit, id, moment) {
+        return Ok(());
+    }
+    let (_, collection) = owner(unit, id)?;
+    let mut documents = Vec::new();
+    for row in rows.iter().filter(|row| unit.is_besides(id, &row.id)) {
+        documents.push(match unit.set.is_answered_by_query(&collection) {
+            true => read(unit, id, &row.id).await?.as_ref().unwrap_or(row).json(),
+            false => row.json(),
+        });
+    }
+    if documents.is_empty() { Ok(()) } else { tell(unit, &id.name, moment, &documents, changes).await }
+}
+
+/// Has the owner make what the caller's project has from its first use on.
+pub(crate) async fn first_use(unit: &Arc<Unit>, id: &CollectionId) -> Result<(), Failure> {
+    let (plugin, _) = owner(unit, id)?;
+    let ctx = context(unit);
+    let (name, project) = (id.name.to_string(), unit.caller.project_id.clone());
+    unit.call(&plugin, "first-use", move |instance| {
+        Box::pin(async move {
+            let (exports, store) = instance.service()?;
+            exports.hadron_host_handler().call_first_use(store, &ctx, &name, &project).await
+        })
+    })
+    .await?
+    .map_err(|error| Failure::Refused(convert::refusal(error)))
+}
+
 /// A plugin is about to delete rows of its own. Of those that nobody asked it
 /// to delete (a network's ports, in Neutron: `_delete_ports`, `_delete_subnets`)
 /// subscribers are told as of any other; what they were told of.
@@ -307,10 +357,7 @@ pub(crate) async fn deleting(
     id: &CollectionId,
     rows: &[String],
 ) -> Result<Vec<String>, Failure> {
-    let heard = |moment| !unit.set.subscribers(&id.name, moment).is_empty();
-    if unit.set.public(&id.name).is_none_or(|(public, _)| public != id)
-        || !(heard(Moment::BeforeDelete) || heard(Moment::AfterDelete))
-    {
+    if !(is_heard(unit, id, Moment::BeforeDelete) || is_heard(unit, id, Moment::AfterDelete)) {
         return Ok(Vec::new());
     }
     let mut documents = Vec::new();
@@ -365,13 +412,17 @@ pub(crate) async fn act(
     convert::parse(&plugin, "act", &answer)
 }
 
-/// Computed attributes of a page of rows.
+/// Attributes of a page of rows that this plugin computes; none where it is not
+/// loaded any more.
 pub(crate) async fn compute(
     unit: &Arc<Unit>,
+    plugin: &str,
     id: &CollectionId,
     rows: &[Row],
 ) -> Result<Vec<String>, Failure> {
-    let (plugin, _) = owner(unit, id)?;
+    let Some(plugin) = unit.set.plugin(plugin).cloned() else {
+        return Ok(rows.iter().map(|_| "{}".to_owned()).collect());
+    };
     let ctx = context(unit);
     let (name, documents) = (id.name.to_string(), rows.iter().map(Row::json).collect::<Vec<_>>());
     let asked = documents.len();
@@ -413,115 +464,4 @@ pub(crate) async fn show(
 pub(crate) async fn find(unit: &Arc<Unit>, id: &CollectionId, query: Query) -> Result<Vec<Row>, Failure> {
     let (id, view) = (id.clone(), shown(unit));
     Ok(unit.store(move |t| Box::pin(async move { t.find(&id, &query, &view).await })).await?)
-}
-
-/// Asks the extenders of a collection about rows that are about to be written:
-/// for each row, what is kept for each of them. `None` where nothing is
-/// requested of a row that exists.
-pub(crate) async fn extend(
-    unit: &Arc<Unit>,
-    id: &CollectionId,
-    operation: types::Operation,
-    rows: &[(String, Document, Option<Row>)],
-) -> Result<Vec<Vec<(String, Document)>>, Failure> {
-    let mut kept: Vec<Vec<(String, Document)>> = rows.iter().map(|_| Vec::new()).collect();
-    let requested: Vec<_> =
-        rows.iter().map(|(row, _, _)| unit.take_requested(&(id.clone(), row.clone()))).collect();
-    // What the host keeps it takes as it was validated.
-    for (kept, requested) in kept.iter_mut().zip(&requested) {
-        kept.extend(requested.iter().filter(|(plugin, _)| plugin == KEPT_BY_HOST).cloned());
-    }
-    let plugins: Vec<Arc<Plugin>> = unit
-        .set
-        .active()
-        .filter(|p| p.manifest.extends.iter().any(|e| *e.collection == *id.name))
-        .cloned()
-        .collect();
-    for plugin in plugins {
-        let name = plugin.manifest.name.as_str();
-        let mut asked = Vec::new();
-        let mut items = Vec::new();
-        for (place, ((row, document, original), requested)) in rows.iter().zip(&requested).enumerate() {
-            let wanted =
-                requested.iter().find(|(plugin, _)| plugin == name).map(|(_, values)| values.clone());
-            if original.is_some() && wanted.as_ref().is_none_or(Map::is_empty) {
-                continue;
-            }
-            asked.push(place);
-            items.push(exported::extender::Extension {
-                id: row.clone(),
-                document: Value::Object(document.clone()).to_string(),
-                original: original.as_ref().and_then(|row| {
-                    row.extensions.iter().find(|(plugin, _)| plugin == name).map(|(_, text)| text.clone())
-                }),
-                requested: Value::Object(wanted.unwrap_or_default()).to_string(),
-            });
-        }
-        if items.is_empty() {
-            continue;
-        }
-        let ctx = context(unit);
-        let collection = id.name.to_string();
-        let answers = unit
-            .call(&plugin, "extend", move |instance| {
-                Box::pin(async move {
-                    let (exports, store) = instance.service()?;
-                    exports
-                        .hadron_host_extender()
-                        .call_extend(store, &ctx, &collection, operation, &items)
-                        .await
-                })
-            })
-            .await?
-            .map_err(|error| Failure::Refused(convert::refusal(error)))?;
-        if answers.len() != asked.len() {
-            return Err(convert::misbehaved(
-                &plugin,
-                "extend",
-                format!("it answered {} of {} rows", answers.len(), asked.len()),
-            ));
-        }
-        for (place, answer) in asked.into_iter().zip(answers) {
-            let mut values = convert::object(&plugin, "extend", &answer)?;
-            // An extender changes its own attributes and no others.
-            values.retain(|attribute, _| {
-                plugin
-                    .manifest
-                    .extends
-                    .iter()
-                    .any(|e| *e.collection == *id.name && e.attributes.iter().any(|a| a.name == *attribute))
-            });
-            if let Some(kept) = kept.get_mut(place) {
-                kept.push((name.to_owned(), values));
-            }
-        }
-    }
-    Ok(kept)
-}
-
-/// Writes changes of a row, with what its extenders make of the request.
-pub(crate) async fn write(
-    unit: &Arc<Unit>,
-    id: &CollectionId,
-    row: &str,
-    changes: Document,
-) -> Result<Row, Failure> {
-    let key = (id.clone(), row.to_owned());
-    let extensions = if unit.has_requested(&key) {
-        let original = read(unit, id, row).await?.ok_or(StoreError::NotFound)?;
-        let mut document: Document = serde_json::from_str(&original.document).unwrap_or_default();
-        document.extend(changes.clone());
-        extend(unit, id, types::Operation::Update, &[(row.to_owned(), document, Some(original))])
-            .await?
-            .pop()
-            .unwrap_or_default()
-    } else {
-        Vec::new()
-    };
-    let (collection, row) = (id.clone(), row.to_owned());
-    let written = unit
-        .store(move |t| Box::pin(async move { t.update(&collection, &row, changes, extensions).await }))
-        .await?;
-    unit.wrote(id, &written);
-    Ok(written)
 }

@@ -138,6 +138,9 @@ pub(crate) struct Unit {
     requested: Mutex<HashMap<RowKey, Requested>>,
     /// Rows that were asked to be deleted: their subscribers are told already.
     going: Mutex<HashSet<RowKey>>,
+    /// Rows that are being made or changed as was asked: their subscribers are
+    /// told once it is done.
+    asked: Mutex<HashSet<RowKey>>,
     /// Rows written in this run, as they are now.
     written: Mutex<HashMap<RowKey, Row>>,
 }
@@ -176,6 +179,7 @@ impl Unit {
             outbox: Mutex::default(),
             requested: Mutex::default(),
             going: Mutex::default(),
+            asked: Mutex::default(),
             written: Mutex::default(),
         })
     }
@@ -226,6 +230,24 @@ impl Unit {
     /// Remembers that a row is being deleted; whether that is news.
     pub(crate) fn goes(&self, collection: &CollectionId, id: &str) -> bool {
         self.going.lock().insert((collection.clone(), id.to_owned()))
+    }
+
+    /// Rows that are made or changed as was asked, from now on and until `done`.
+    pub(crate) fn asked<'a>(&self, collection: &CollectionId, ids: impl IntoIterator<Item = &'a String>) {
+        self.asked.lock().extend(ids.into_iter().map(|id| (collection.clone(), id.clone())));
+    }
+
+    /// It is done, and subscribers are told.
+    pub(crate) fn done<'a>(&self, collection: &CollectionId, ids: impl IntoIterator<Item = &'a String>) {
+        let mut asked = self.asked.lock();
+        ids.into_iter().for_each(|id| drop(asked.remove(&(collection.clone(), id.clone()))));
+    }
+
+    /// Whether a change of the row is a plugin's own: neither part of what was
+    /// asked to be done to it, nor before its end.
+    pub(crate) fn is_besides(&self, collection: &CollectionId, id: &str) -> bool {
+        let key = (collection.clone(), id.to_owned());
+        !self.asked.lock().contains(&key) && !self.going.lock().contains(&key)
     }
 
     /// Remembers a row as it is now.

@@ -135,9 +135,15 @@ impl Work {
         self.told(operations::act(&self.unit, collection, id, action, body, guard).await)
     }
 
-    /// Computed attributes of rows: of each, the text of a JSON object.
-    pub async fn compute(&self, collection: &CollectionId, rows: &[Row]) -> Result<Vec<String>, Refusal> {
-        self.told(operations::compute(&self.unit, collection, rows).await)
+    /// Attributes of rows that this plugin computes: of each, the text of a JSON
+    /// object.
+    pub async fn compute(
+        &self,
+        plugin: &str,
+        collection: &CollectionId,
+        rows: &[Row],
+    ) -> Result<Vec<String>, Refusal> {
+        self.told(operations::compute(&self.unit, plugin, collection, rows).await)
     }
 
     /// One row as it is at this point of the unit, if it fits.

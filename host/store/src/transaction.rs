@@ -304,6 +304,17 @@ impl Transaction {
         changes: Map<String, Value>,
         extensions: Vec<(String, Map<String, Value>)>,
     ) -> Result<Row, StoreError> {
+        Ok(self.change(collection, id, changes, extensions).await?.0)
+    }
+
+    /// As `update`; also whether anything was written.
+    pub async fn change(
+        &mut self,
+        collection: &CollectionId,
+        id: &str,
+        changes: Map<String, Value>,
+        extensions: Vec<(String, Map<String, Value>)>,
+    ) -> Result<(Row, bool), StoreError> {
         let table = self.table(collection)?;
         let key = (collection.clone(), id.to_owned());
         if self.seen.get(&key).is_none_or(|seen| seen.whole.is_none()) {
@@ -326,7 +337,7 @@ impl Transaction {
         });
         let (before, parts, changed) = merged.map_err(|error| self.doom(error))?;
         if changed.is_empty() {
-            return Ok(row);
+            return Ok((row, false));
         }
         let now = time::now();
         let mut values = vec![(Ident::host("updated_at"), Bind::Text(Some(now.clone())))];
@@ -362,7 +373,7 @@ impl Transaction {
         if table.public {
             self.changes.add(collection, id, Happened::Updated, row.revision, None);
         }
-        Ok(row)
+        Ok((row, true))
     }
 
     /// Removes rows and what refers to them by cascade. Ids that are not there

@@ -49,6 +49,27 @@ pub struct Attribute {
     pub rbac: Option<String>,
 }
 
+/// An attribute that a plugin computes when rows are shown, a page at a time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Computed {
+    /// The attribute; of it only name, validate, nullable, hidden and enforce
+    /// count.
+    pub attribute: Attribute,
+    /// The plugin is asked only about rows in which one of these attributes is
+    /// set: neither null nor an empty list. About all rows where empty.
+    pub when: Vec<String>,
+    /// Rows that the plugin is not asked about leave it out, instead of showing
+    /// null.
+    pub absent: bool,
+}
+
+impl From<Attribute> for Computed {
+    fn from(attribute: Attribute) -> Computed {
+        Computed { attribute, ..Computed::default() }
+    }
+}
+
 /// The side table of a list attribute.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -1,6 +1,8 @@
 //! Rules a manifest must keep, so that everything made from it is sound.
 
-use crate::{Attribute, Collection, Derived, DerivedFrom, Manifest, OnDelete, Rbac, Reference, Validator};
+use crate::{
+    Attribute, Collection, Computed, Derived, DerivedFrom, Manifest, OnDelete, Rbac, Reference, Validator,
+};
 use std::collections::HashSet;
 
 /// What is wrong with a manifest, as one sentence.
@@ -33,6 +35,7 @@ pub fn check(manifest: &Manifest) -> Vec<Problem> {
     for extends in &manifest.extends {
         check_attributes(&extends.collection, &extends.attributes, &mut problems);
         check_rbac(&extends.collection, &extends.attributes, None, &mut problems);
+        check_computed(&extends.collection, &extends.attributes, &extends.computed, &mut problems);
         check_derived(&extends.collection, &extends.derived, &mut problems);
         for reference in &extends.references {
             if !extends.attributes.iter().any(|a| a.name == reference.attribute) {
@@ -90,7 +93,11 @@ fn check_collection(collection: &Collection, problems: &mut Vec<Problem>) {
     for standard in collection.without.iter().filter(|s| !STANDARD.contains(&s.as_str())) {
         problems.push(format!("'{name}' cannot be without '{standard}'"));
     }
+    check_computed(name, &collection.attributes, &collection.computed, problems);
     check_derived(name, &collection.derived, problems);
+    if collection.first_use && collection.private {
+        problems.push(format!("'{name}' is private: no project reads it"));
+    }
     check_actions(collection, problems);
     if collection.quota.is_some_and(|quota| quota.default < -1) {
         problems.push(format!("the default quota of '{name}' must be a number of rows, or -1 for no limit"));
@@ -123,6 +130,19 @@ fn check_collection(collection: &Collection, problems: &mut Vec<Problem>) {
                 parent.attribute
             ));
         }
+    }
+}
+
+fn check_computed(
+    collection: &str,
+    attributes: &[Attribute],
+    computed: &[Computed],
+    problems: &mut Vec<Problem>,
+) {
+    let own: Vec<Attribute> = computed.iter().map(|computed| computed.attribute.clone()).collect();
+    check_attributes(collection, &own, problems);
+    for attribute in own.iter().filter(|own| attributes.iter().any(|a| a.name == own.name)) {
+        problems.push(format!("'{}' of '{collection}' is kept and computed", attribute.name));
     }
 }
 
@@ -291,6 +311,25 @@ mod tests {
         assert_eq!(with(OnDelete::Restrict, "Used"), 0);
         assert_eq!(with(OnDelete::Restrict, ""), 1);
         assert_eq!(with(OnDelete::Cascade, "Used"), 1);
+    }
+
+    #[test]
+    fn what_is_computed_is_not_kept_too() {
+        let attribute = |name: &str| Attribute { name: name.into(), ..Attribute::default() };
+        let with = |computed: &str| Manifest {
+            name: "x".into(),
+            collections: vec![Collection {
+                name: "things".into(),
+                member: "thing".into(),
+                attributes: vec![attribute("kept")],
+                computed: vec![attribute(computed).into()],
+                ..Collection::default()
+            }],
+            ..Manifest::default()
+        };
+        assert_eq!(check(&with("weight")), Vec::<Problem>::new());
+        assert_eq!(check(&with("kept")).len(), 1);
+        assert_eq!(check(&with("id")).len(), 1);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Collections: what a resource is made of and how it refers to others.
 
-use crate::{Action, Attribute, Entries, Rbac, Standard};
+use crate::{Action, Attribute, Computed, Entries, Rbac, Standard};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -36,7 +36,7 @@ pub struct Collection {
     /// Attributes the host answers by the same query that reads the row.
     pub derived: Vec<Derived>,
     /// Attributes the plugin computes when a row is shown, a page at a time.
-    pub computed: Vec<Attribute>,
+    pub computed: Vec<Computed>,
     /// What a row can be told, and asked, below its URL.
     pub actions: Vec<Action>,
     /// Class name of the error for an unknown id, where it is not the member
@@ -54,6 +54,9 @@ pub struct Collection {
     /// Whether its rows have a description and tags; they do unless it says
     /// otherwise.
     pub standard: Standard,
+    /// The plugin is called (`first_use`) before a project's first read of it
+    /// since the server started, to make what every project has.
+    pub first_use: bool,
     /// How many rows a project may have; they are not counted where absent.
     pub quota: Option<Quota>,
 }

@@ -17,7 +17,7 @@ mod standard;
 mod topic;
 
 pub use action::{Action, Takes};
-pub use attribute::{Attribute, Column, ListTable, ListTableColumn, Validator};
+pub use attribute::{Attribute, Column, Computed, ListTable, ListTableColumn, Validator};
 pub use check::{Problem, STANDARD, check};
 pub use collection::{
     Called, Collection, Derived, DerivedFrom, Key, OnDelete, Parent, Quota, Reference, Refusal, RowsOf, Verb,
@@ -89,6 +89,13 @@ pub struct Extends {
     /// Attributes the host answers by the same query that reads the row: from
     /// rows of this plugin that refer to it, or from a row that it refers to.
     pub derived: Vec<Derived>,
+    /// Attributes this plugin computes when such a row is shown, a page at a
+    /// time.
+    pub computed: Vec<Computed>,
+    /// This plugin is asked about a row only when it is made with other values
+    /// than the defaults of these attributes, or one of them is to change. It is
+    /// asked about every row that is made where false.
+    pub when_given: bool,
 }
 
 /// One entry of `GET /v2.0/extensions`.

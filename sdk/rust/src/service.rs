@@ -60,7 +60,14 @@ pub trait ServicePlugin: 'static {
         Err(unexpected(&format!("the action {action} of {collection}")))
     }
 
-    /// The computed attributes of a page of documents; of each, an object.
+    /// Makes what every project has, before a project's first read of a
+    /// collection with `first_use`; called again it finds everything made.
+    fn first_use(_ctx: &Context, collection: &str, _project: &str) -> Result<()> {
+        Err(unexpected(&format!("what {collection} have from the first")))
+    }
+
+    /// The computed attributes of a page of documents; of each, an object. Also
+    /// of other plugins' collections, where the manifest adds them.
     fn compute(_ctx: &Context, _collection: &str, documents: Vec<Document>) -> Result<Vec<Document>> {
         Ok(documents.iter().map(|_| Document::new()).collect())
     }
@@ -153,6 +160,10 @@ impl<P: ServicePlugin> handler::Guest for Component<P, Service> {
     fn act(ctx: Context, collection: String, id: String, action: String, body: Json) -> Result<Json> {
         panics::install();
         convert::print(&P::act(&ctx, &collection, &id, &action, convert::parse(&body)?)?)
+    }
+    fn first_use(ctx: Context, collection: String, project: String) -> Result<()> {
+        panics::install();
+        P::first_use(&ctx, &collection, &project)
     }
     fn compute(ctx: Context, collection: String, documents: Vec<Json>) -> Result<Vec<Json>> {
         panics::install();

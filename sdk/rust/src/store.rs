@@ -110,6 +110,12 @@ pub fn delete(collection: &str, ids: &[String]) -> Result<(), StoreError> {
     if ids.is_empty() { Ok(()) } else { host::delete(collection, ids) }
 }
 
+/// Sets attributes that this plugin adds to another plugin's collection, of a row
+/// that exists. The owner is not asked.
+pub fn annotate(collection: &str, id: &str, values: &impl Serialize) -> Result<()> {
+    Ok(host::annotate(collection, id, &convert::print(values)?)?)
+}
+
 /// Keeps the row from other units until the end of this one.
 pub fn lock(collection: &str, id: &str) -> Result<(), StoreError> {
     host::lock(collection, id)

@@ -44,7 +44,7 @@ fn shown(tables: &Tables, words: &Words, resource: &Resource) -> Value {
         let schema = read_only(derived_schema(tables, resource, derived));
         properties.insert(derived.name.clone(), noted(tables, resource, schema, &derived.name, "get"));
     }
-    for attribute in resource.computed.iter().filter(|a| !a.hidden) {
+    for attribute in resource.computed.iter().map(|c| &c.attribute).filter(|a| !a.hidden) {
         let schema = read_only(schema::answered(&attribute.validate, attribute.nullable));
         properties.insert(attribute.name.clone(), noted(tables, resource, schema, &attribute.name, "get"));
     }

@@ -137,7 +137,8 @@ fn project(caller: &Caller, body: &mut Map<String, Value>) -> Result<String, Ref
 /// Names of attributes that the host, or the plugin when asked, fills in.
 fn kept_by_host(resource: &Resource) -> impl Iterator<Item = &str> {
     let standard = STANDARD.iter().map(|(name, _)| *name);
-    let computed = resource.computed.iter().filter(|a| !a.hidden).map(|a| a.name.as_str());
+    let computed = resource.computed.iter().map(|c| &c.attribute).filter(|a| !a.hidden);
+    let computed = computed.map(|a| a.name.as_str());
     standard.chain(resource.derived.iter().map(|d| d.name.as_str())).chain(computed)
 }
 

@@ -4,8 +4,9 @@ use crate::bindings::store::{Condition, Host, Query, StoreError as Refused};
 use crate::bindings::types::Operation;
 use crate::state::{Abort, HostState};
 use crate::unit::{Failure, Unit};
-use crate::{convert, operations, sharing};
+use crate::{convert, extending, operations, sharing};
 use futures::future::BoxFuture;
+use hadron_manifest::Moment;
 use hadron_store::{CollectionId, NewRow, Row, StoreError, Transaction, View};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -88,7 +89,7 @@ async fn insert(unit: &Arc<Unit>, id: &CollectionId, mut rows: Vec<NewRow>) -> A
     let requested = |row: &NewRow| unit.has_requested(&(id.clone(), row.id.clone()));
     if rows.iter().any(requested) || unit.set.extenders(&id.name).next().is_some() {
         let asked: Vec<_> = rows.iter().map(|row| (row.id.clone(), row.document.clone(), None)).collect();
-        match operations::extend(unit, id, Operation::Create, &asked).await {
+        match extending::extend(unit, id, Operation::Create, &asked).await {
             Ok(extensions) => rows.iter_mut().zip(extensions).for_each(|(row, kept)| row.extensions = kept),
             // An extender's veto is the request's: it goes past the owner.
             Err(failure) => return Err(Abort(failure).into()),
@@ -98,6 +99,7 @@ async fn insert(unit: &Arc<Unit>, id: &CollectionId, mut rows: Vec<NewRow>) -> A
     let written = unit.store(move |t| Box::pin(async move { t.insert(&collection, rows).await })).await;
     if let Ok(rows) = &written {
         rows.iter().for_each(|row| unit.wrote(id, row));
+        operations::besides(unit, id, Moment::AfterCreate, rows, &[]).await.map_err(Abort)?;
     }
     refused(written.map(drop))
 }
@@ -148,19 +150,44 @@ impl Host for HostState {
         let collection = self.own(&collection);
         leave_kept(&unit, &collection, &mut changes);
         if unit.has_requested(&(collection.clone(), id.clone())) {
-            return match operations::write(&unit, &collection, &id, changes).await {
+            return match extending::write(&unit, &collection, &id, changes).await {
                 Ok(row) => Ok(Ok(row.json())),
                 Err(failure) => Err(Abort(failure).into()),
             };
         }
         let target = collection.clone();
+        let change = match operations::is_heard(&unit, &collection, Moment::AfterUpdate) {
+            true => Value::Object(changes.clone()).to_string(),
+            false => String::new(),
+        };
         let written = self
-            .rows(move |t| Box::pin(async move { t.update(&target, &id, changes, Vec::new()).await }))
+            .rows(move |t| Box::pin(async move { t.change(&target, &id, changes, Vec::new()).await }))
             .await?;
-        if let Ok(row) = &written {
-            unit.wrote(&collection, row);
+        let (row, news) = match written {
+            Ok(written) => written,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        unit.wrote(&collection, &row);
+        let text = row.json();
+        if news {
+            let told = operations::besides(&unit, &collection, Moment::AfterUpdate, &[row], &[change]);
+            told.await.map_err(Abort)?;
         }
-        Ok(written.map(|row| row.json()))
+        Ok(Ok(text))
+    }
+
+    async fn annotate(&mut self, collection: String, id: String, values: String) -> Answer<()> {
+        let Some(unit) = self.unit().cloned() else { return Ok(Err(Refused::Unavailable)) };
+        match parse(&values) {
+            Ok(values) => {
+                let done = extending::annotate(&unit, self.plugin.name(), &collection, &id, values).await;
+                match done {
+                    Ok(told) => refused(told),
+                    Err(failure) => Err(Abort(failure).into()),
+                }
+            }
+            Err(refused) => Ok(Err(refused)),
+        }
     }
 
     async fn delete(&mut self, collection: String, ids: Vec<String>) -> Answer<()> {

@@ -2,9 +2,12 @@
 //! its own and by an attribute that it adds.
 #![deny(unsafe_code)]
 
-use hadron_sdk::manifest::{Attribute, Collection, Extends, Reference, Refusal, Validator};
-use hadron_sdk::serde_json::Value;
-use hadron_sdk::{Context, Document, Manifest, Result, ServicePlugin, store};
+use hadron_sdk::events::{Event, Extension, Moment};
+use hadron_sdk::manifest::{
+    self, Action, Attribute, Collection, Computed, Extends, Reference, Refusal, Subscription, Validator, Verb,
+};
+use hadron_sdk::serde_json::{self, Value, json};
+use hadron_sdk::{Context, Document, Manifest, Operation, Result, ServicePlugin, random, store};
 
 /// The plugin.
 pub struct Binder;
@@ -40,6 +43,7 @@ fn bindings() -> Collection {
             attribute("colour", Validator::String { max: None }),
             attribute("book_id", Validator::Uuid),
         ],
+        actions: vec![Action { name: "paint".into(), verb: Verb::Update, ..Action::default() }],
         references: vec![reference(
             "book_id",
             "library_books",
@@ -50,23 +54,113 @@ fn bindings() -> Collection {
     }
 }
 
+/// What it heard of.
+fn heards() -> Collection {
+    Collection {
+        name: "heards".into(),
+        member: "heard".into(),
+        attributes: ["about", "said"].map(|name| attribute(name, Validator::String { max: None })).into(),
+        ..Collection::default()
+    }
+}
+
+/// Colours of books.
+fn of_books() -> Extends {
+    let colour = Attribute { enforce: true, ..attribute("binder:colour", Validator::String { max: None }) };
+    let asked = Attribute {
+        post: false,
+        put: false,
+        default: Some(json!(false)),
+        ..attribute("binder:asked", Validator::Boolean)
+    };
+    let computed = |name: &str, absent: bool| Computed {
+        attribute: attribute(name, Validator::Integer { min: None, max: None }),
+        when: vec!["binder:colour".into()],
+        absent,
+    };
+    Extends {
+        collection: "library_books".into(),
+        attributes: vec![colour, asked],
+        computed: vec![computed("binder:page", false), computed("binder:more", true)],
+        when_given: true,
+        ..Extends::default()
+    }
+}
+
 impl ServicePlugin for Binder {
     fn manifest() -> Manifest {
         Manifest {
-            collections: vec![bindings()],
-            extends: vec![Extends {
-                collection: "library_shelves".into(),
-                attributes: vec![attribute("binder:sample_id", Validator::Uuid)],
-                references: vec![reference(
-                    "binder:sample_id",
-                    "bindings",
-                    "BindingShown",
-                    "Binding {id} is shown on shelf {by}.",
-                )],
-                ..Extends::default()
-            }],
+            collections: vec![bindings(), heards()],
+            events: ["library_shelves", "library_books", "readers"]
+                .map(|collection| Subscription {
+                    collection: collection.into(),
+                    on: vec![manifest::Moment::AfterCreate, manifest::Moment::AfterUpdate],
+                })
+                .into(),
+            policy: [("create_shelf_book:binder:colour".to_owned(), "role:admin".to_owned())].into(),
+            extends: vec![
+                of_books(),
+                Extends {
+                    collection: "library_shelves".into(),
+                    attributes: vec![attribute("binder:sample_id", Validator::Uuid)],
+                    references: vec![reference(
+                        "binder:sample_id",
+                        "bindings",
+                        "BindingShown",
+                        "Binding {id} is shown on shelf {by}.",
+                    )],
+                    ..Extends::default()
+                },
+            ],
             ..hadron_sdk::manifest!("binder", "binds books")
         }
+    }
+
+    fn act(_: &Context, _: &str, id: &str, _: &str, _: Value) -> Result<Value> {
+        let Some(binding) = store::get::<Document>("bindings", id)? else { return Ok(Value::Null) };
+        let book = binding.get("book_id").and_then(Value::as_str).unwrap_or_default();
+        store::annotate("library_books", book, &json!({"binder:colour": binding.get("colour")}))?;
+        Ok(Value::Null)
+    }
+
+    fn extend(_: &Context, collection: &str, _: Operation, items: Vec<Extension>) -> Result<Vec<Document>> {
+        items
+            .iter()
+            .map(|item| {
+                let mut values: Document = serde_json::from_str(&item.requested)?;
+                if collection == "library_books" {
+                    values.insert("binder:asked".into(), json!(true));
+                }
+                Ok(values)
+            })
+            .collect()
+    }
+
+    /// Says with how many other books the plugin was asked about it.
+    fn compute(_: &Context, _: &str, documents: Vec<Document>) -> Result<Vec<Document>> {
+        let page = json!(documents.len());
+        let each =
+            |_| Document::from_iter(["binder:page", "binder:more"].map(|name| (name.into(), page.clone())));
+        Ok(documents.iter().map(each).collect())
+    }
+
+    fn notify(_: &Context, event: Event) -> Result<()> {
+        let mut rows = Vec::new();
+        for (place, text) in event.documents.iter().enumerate() {
+            let about: Document = serde_json::from_str(text)?;
+            let changes: Document = match event.changes.get(place) {
+                Some(changes) => serde_json::from_str(changes)?,
+                None => Document::new(),
+            };
+            let moment = if event.moment == Moment::AfterCreate { "created" } else { "updated" };
+            let said = format!(
+                "{moment} {} {}",
+                event.collection,
+                changes.keys().cloned().collect::<Vec<_>>().join(",")
+            );
+            rows.push(json!({"id": random::uuid(), "about": about.get("id"), "said": said.trim_end()}));
+        }
+        Ok(store::insert("heards", &rows)?)
     }
 
     fn create(_: &Context, collection: &str, bodies: Vec<Document>) -> Result<()> {

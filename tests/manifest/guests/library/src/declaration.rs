@@ -2,7 +2,7 @@
 
 use hadron_sdk::Manifest;
 use hadron_sdk::manifest::{
-    Attribute, Called, Collection, Derived, DerivedFrom, Parent, Reference, RowsOf, Validator,
+    Attribute, Called, Collection, Derived, DerivedFrom, Key, Parent, Reference, RowsOf, Validator,
 };
 use hadron_sdk::serde_json::json;
 
@@ -33,7 +33,7 @@ fn shelves() -> Collection {
         member: "library_shelf".into(),
         called: called("wooden_shelves", "shelf"),
         path_prefix: "library".into(),
-        attributes: vec![text("name")],
+        attributes: vec![text("name"), Attribute { put: false, post: false, ..text("newest") }],
         derived: vec![Derived {
             name: "books".into(),
             from: DerivedFrom::Rows(vec![RowsOf {
@@ -63,9 +63,21 @@ fn books() -> Collection {
     }
 }
 
+/// Every project has a reader `anybody`.
+fn readers() -> Collection {
+    Collection {
+        name: "readers".into(),
+        member: "reader".into(),
+        attributes: vec![text("name")],
+        keys: vec![Key { name: "name".into(), attributes: vec!["project_id".into(), "name".into()] }],
+        first_use: true,
+        ..Collection::default()
+    }
+}
+
 pub(crate) fn manifest() -> Manifest {
     Manifest {
-        collections: vec![shelves(), books()],
+        collections: vec![shelves(), books(), readers()],
         policy: [("create_shelf_book", "role:admin or role:librarian"), ("create_shelf", "role:admin")]
             .map(|(name, rule)| (name.to_owned(), rule.to_owned()))
             .into(),

@@ -4,16 +4,27 @@
 
 mod declaration;
 
-use hadron_sdk::serde_json::Value;
-use hadron_sdk::store::{self, StoreError};
-use hadron_sdk::{Context, Document, Error, Manifest, Result, ServicePlugin};
+use hadron_sdk::serde_json::{Value, json};
+use hadron_sdk::store::{self, Query, StoreError};
+use hadron_sdk::{Context, Document, Error, Manifest, Result, ServicePlugin, random};
 
 /// The plugin.
 pub struct Library;
 
+/// The reader that every project has.
+const ANYBODY: &str = "anybody";
+
+fn text<'a>(document: &'a Document, name: &str) -> &'a str {
+    document.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Writes down on a shelf which book came last.
+fn note(shelf: &str, newest: &str) -> Result<()> {
+    store::update::<Document>("library_shelves", shelf, &json!({"newest": newest})).map(drop)
+}
+
 fn ids(documents: &[Document]) -> Vec<String> {
-    let ids = documents.iter().filter_map(|document| document.get("id").and_then(Value::as_str));
-    ids.map(str::to_owned).collect()
+    documents.iter().map(|document| text(document, "id").to_owned()).collect()
 }
 
 impl ServicePlugin for Library {
@@ -22,7 +33,27 @@ impl ServicePlugin for Library {
     }
 
     fn create(_: &Context, collection: &str, bodies: Vec<Document>) -> Result<()> {
-        Ok(store::insert(collection, &bodies)?)
+        store::insert(collection, &bodies)?;
+        for body in &bodies {
+            let name = text(body, "name");
+            match collection {
+                "library_shelves" => note(text(body, "id"), "none yet")?,
+                "library_books" => note(text(body, "shelf_id"), name)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn first_use(_: &Context, collection: &str, project: &str) -> Result<()> {
+        let anybody = Query::all().equal("project_id", project).equal("name", ANYBODY);
+        match store::count(collection, &anybody)? {
+            0 => {
+                let row = json!({"id": random::uuid(), "project_id": project, "name": ANYBODY});
+                Ok(store::insert(collection, &[row])?)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn update(_: &Context, collection: &str, id: &str, _: Document, changes: Document) -> Result<()> {

@@ -1,0 +1,69 @@
+//! What every project has from its first use of a collection on: made by the
+//! collection's owner before the project's first read of it since this server
+//! started. That others do so too at the same time does no harm.
+
+use crate::unit::Failure;
+use crate::{Caller, Refusal, Runtime, operations, request};
+use hadron_store::CollectionId;
+use parking_lot::Mutex;
+use std::collections::HashSet;
+
+/// Most projects, times collections, that are remembered; after them all are
+/// asked about once more.
+const MOST: usize = 100_000;
+
+/// Projects by the collections that they used.
+#[derive(Default)]
+pub(crate) struct FirstUses(Mutex<HashSet<(CollectionId, String)>>);
+
+impl FirstUses {
+    fn know(&self, use_: &(CollectionId, String)) -> bool {
+        self.0.lock().contains(use_)
+    }
+
+    fn remember(&self, use_: (CollectionId, String)) {
+        let mut known = self.0.lock();
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(use_);
+    }
+}
+
+impl Runtime {
+    /// Sees to it that the caller's project has what it has from its first use
+    /// of the collection on. Nothing for callers without a project.
+    pub async fn first_use(&self, caller: &Caller, collection: &CollectionId) -> Result<(), Refusal> {
+        let use_ = (collection.clone(), caller.project_id.clone());
+        if use_.1.is_empty() || self.core.first_uses.know(&use_) {
+            return Ok(());
+        }
+        let (core, caller) = (self.core.clone(), caller.clone());
+        self.detached(async move {
+            let (request_id, collection) = (caller.request_id.clone(), use_.0.clone());
+            let work = request::run(&core, caller, move |unit| {
+                let collection = collection.clone();
+                Box::pin(async move { operations::first_use(&unit, &collection).await })
+            });
+            let ((), committed) = work.await.map_err(Failure::refusal)?;
+            request::follow(&core, &request_id, committed, Vec::new()).await?;
+            core.first_uses.remember(use_);
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_remembered_than_fits() {
+        let (uses, id) = (FirstUses::default(), CollectionId { plugin: "p".into(), name: "c".into() });
+        for project in 0..=MOST {
+            uses.remember((id.clone(), project.to_string()));
+        }
+        assert!(uses.know(&(id.clone(), MOST.to_string())) && !uses.know(&(id, "0".into())));
+    }
+}
