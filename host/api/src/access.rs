@@ -2,6 +2,7 @@
 
 use crate::error::disallowed;
 use crate::policy::{Parents, Residual, Target, Unread, Wanted, Whole};
+use crate::routes::Place;
 use crate::source::Source;
 use crate::tables::{Resource, Tables};
 use crate::view::Mask;
@@ -118,6 +119,23 @@ impl Access {
             }
         }
         Err(resource.no_such_row(id))
+    }
+
+    /// The id of the row that the last part of a URL names, which is that part
+    /// itself unless the manifest says otherwise.
+    pub(crate) async fn id_of(
+        &self,
+        source: &impl Source,
+        Place { resource, above }: &Place,
+        part: &str,
+    ) -> Result<String, Refusal> {
+        let (Some(named_by), Some(parent)) = (&resource.named_by, above) else { return Ok(part.to_owned()) };
+        let missing = || resource.no_such_name(part, parent);
+        resource.check_id(part).map_err(|_| missing())?;
+        let named = both(Predicate::equal(named_by, part), place(resource, Some(parent)));
+        let visible = self.visible(resource);
+        let seen = if visible.is_partial() { named } else { both(visible.predicate(), Some(named)) };
+        source.find(&resource.id.0, seen).await?.ok_or_else(missing)
     }
 
     /// Whether the caller may see a row, which need not be there any more.

@@ -143,6 +143,10 @@ impl Step {
             (None, true) => return Err(format!("'parent' is missing: '{collection}' hangs under a row")),
         };
         let act = match op.as_str() {
+            "create" if !resource.creates() => return Err(format!("no '{collection}' are made")),
+            "update" | "delete" if !resource.changes() => {
+                return Err(format!("'{collection}' are only shown"));
+            }
             "create" => Act::Create(object(&mut item)?),
             "update" => Act::Update(id(&mut item)?, object(&mut item)?),
             "delete" => Act::Delete(id(&mut item)?),

@@ -333,14 +333,20 @@ impl Api {
             (Meaning::QuotaDetails(project), Method::GET) => asked.quota_details(&project).await,
             (Meaning::OwnProject(word), Method::GET) => asked.own_project(&word).await,
             (Meaning::Collection(place), Method::GET) => asked.list(place).await,
-            (Meaning::Collection(place), Method::POST) => asked.create(place).await,
+            (Meaning::Collection(place), Method::POST) if place.resource.creates() => {
+                asked.create(place).await
+            }
             // Neutron looks for a row whose id was not given.
             (Meaning::Collection(place), Method::PUT | Method::DELETE) => {
                 Err(place.resource.no_such_row("None"))
             }
             (Meaning::Item(place, id), Method::GET) => asked.show(place, &id).await,
-            (Meaning::Item(place, id), Method::PUT) => asked.update(place, id).await,
-            (Meaning::Item(place, id), Method::DELETE) => asked.delete(place, id).await,
+            (Meaning::Item(place, id), Method::PUT) if place.resource.changes() => {
+                asked.update(place, id).await
+            }
+            (Meaning::Item(place, id), Method::DELETE) if place.resource.changes() => {
+                asked.delete(place, id).await
+            }
             (Meaning::Action(place, id, told), method) => asked.act(place, id, &told, &method).await,
             (Meaning::Tags(place, id), Method::GET) => asked.tags(place, &id).await,
             (Meaning::Tags(place, id), Method::PUT) => asked.replace_tags(place, id).await,

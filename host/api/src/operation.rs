@@ -10,8 +10,8 @@ use crate::tags::Tagging;
 use crate::view::{Mask, Viewer};
 use axum::http::{HeaderMap, StatusCode, header};
 use hadron_manifest::Verb;
-use hadron_runtime::{Refusal, Status, Work};
-use hadron_store::{Answer, Row, View};
+use hadron_runtime::{Guard, Refusal, Status, Work};
+use hadron_store::{Answer, Predicate, Row, View};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -91,25 +91,44 @@ impl Operation {
                 Ok(answer(StatusCode::CREATED, body))
             }
             Deed::Update { id, changes, seen } => {
+                let id = &access.id_of(work, &self.place, id).await?;
                 self.check_seen(access, work, id, seen).await?;
                 let rule = format!("update_{}", resource.ruled);
                 let change =
                     Change { resource, id, above, rule, changes: Some(changes), revision: seen.revision };
                 let guard = access.guard(work, change).await?;
-                let row = work.update(&resource.id.0, id, changes.clone(), &guard).await?;
+                let row = match &resource.view {
+                    None => work.update(&resource.id.0, id, changes.clone(), &guard).await?,
+                    Some(view) => {
+                        guard(self.look(access, work, id).await?.as_ref())?;
+                        work.update(&view.of, id, view.translate(changes), &unguarded()).await?;
+                        self.look(access, work, id).await?.ok_or_else(|| resource.no_such_row(id))?
+                    }
+                };
                 let texts = shown(access, work, resource, &[row]).await?;
                 Ok(answer(StatusCode::OK, one(resource, &texts)))
             }
             Deed::Delete { id, seen } => {
+                let id = &access.id_of(work, &self.place, id).await?;
                 self.check_seen(access, work, id, seen).await?;
                 let rule = format!("delete_{}", resource.ruled);
                 let change = Change { resource, id, above, rule, changes: None, revision: seen.revision };
                 let guard = access.guard(work, change).await?;
-                work.delete(&resource.id.0, id, &guard).await?;
+                match &resource.view {
+                    None => work.delete(&resource.id.0, id, &guard).await?,
+                    Some(view) => {
+                        guard(self.look(access, work, id).await?.as_ref())?;
+                        work.delete(&view.of, id, &unguarded()).await?;
+                    }
+                }
                 Ok(answer(StatusCode::NO_CONTENT, String::new()))
             }
-            Deed::Tag { id, tagging } => tagging.run(access, work, &self.place, id).await,
+            Deed::Tag { id, tagging } => {
+                let id = &access.id_of(work, &self.place, id).await?;
+                tagging.run(access, work, &self.place, id).await
+            }
             Deed::Act { id, action, verb, given, seen } => {
+                let id = &access.id_of(work, &self.place, id).await?;
                 self.check_seen(access, work, id, seen).await?;
                 let rule = action_rule(&access.tables, resource, action, *verb);
                 let change = Change { resource, id, above, rule, changes: None, revision: seen.revision };
@@ -122,6 +141,11 @@ impl Operation {
                 })
             }
         }
+    }
+
+    /// A row as its view shows it.
+    async fn look(&self, access: &Access, work: &Work, id: &str) -> Result<Option<Row>, Refusal> {
+        work.get(&self.place.resource.id.0, id, &Predicate::always(), &access.whole()).await
     }
 
     /// Whether the row still looks as the client saw it.
@@ -138,6 +162,11 @@ impl Operation {
         let message = format!("Constrained to {}, but the current tag is {now}", tags.join(", "));
         Err(Refusal::new(Status::Precondition, "PreconditionFailed", message))
     }
+}
+
+/// For rows of a view, which the guard was asked about already.
+fn unguarded() -> Guard {
+    Arc::new(|_| Ok(()))
 }
 
 /// The answer of an operation; without a body where there is nothing to show.

@@ -83,14 +83,16 @@ impl Asked {
     }
 
     /// `GET /v2.0/gadgets/{id}`.
-    pub(crate) async fn show(self, Place { resource, above }: Place, id: &str) -> Answer {
+    pub(crate) async fn show(self, place: Place, part: &str) -> Answer {
         let fields = listing::fields(&listing::parameters(&self.query)?);
-        self.first_use(&resource).await?;
-        let mask = self.access.mask(&resource).limit(&resource, &fields);
-        let viewer = Viewer { access: &self.access, resource: &resource, mask: &mask };
-        let row = self.access.show(&self.runtime, &resource, id, above.as_deref(), &viewer.view()).await?;
+        self.first_use(&place.resource).await?;
+        let id = &self.access.id_of(&self.runtime, &place, part).await?;
+        let Place { resource, above } = &place;
+        let mask = self.access.mask(resource).limit(resource, &fields);
+        let viewer = Viewer { access: &self.access, resource, mask: &mask };
+        let row = self.access.show(&self.runtime, resource, id, above.as_deref(), &viewer.view()).await?;
         let texts = viewer.texts(&self.runtime, &[row], viewer.trimmed()).await?;
-        Ok(etag::answer(&self.headers, one(&resource, &texts)))
+        Ok(etag::answer(&self.headers, one(resource, &texts)))
     }
 
     /// Before a project's first look at the collection its owner may make what

@@ -2,8 +2,9 @@
 //! sees what it wrote itself.
 
 use crate::error;
+use futures::StreamExt;
 use hadron_runtime::{Caller, Refusal, Runtime, Work};
-use hadron_store::{CollectionId, Predicate, Row, View};
+use hadron_store::{CollectionId, Predicate, Query, Row, View};
 
 /// A place where rows can be read and computed attributes asked for.
 pub(crate) trait Source: Sync {
@@ -15,6 +16,13 @@ pub(crate) trait Source: Sync {
         predicate: &Predicate,
         view: &View,
     ) -> impl Future<Output = Result<Option<Row>, Refusal>> + Send;
+
+    /// The id of a row that fits, if there is one.
+    fn find(
+        &self,
+        collection: &CollectionId,
+        predicate: Predicate,
+    ) -> impl Future<Output = Result<Option<String>, Refusal>> + Send;
 
     /// Attributes of rows that this plugin computes: of each, the text of a JSON
     /// object.
@@ -38,6 +46,13 @@ impl Source for Runtime {
         self.store().get(collection, id, predicate, view).await.map_err(error::from_store)
     }
 
+    async fn find(&self, collection: &CollectionId, predicate: Predicate) -> Result<Option<String>, Refusal> {
+        let query = Query { predicate, limit: Some(1), ..Query::default() };
+        let rows = self.store().list(collection, &query, &View::default()).await;
+        let row = rows.map_err(error::from_store)?.next().await.transpose().map_err(error::from_store)?;
+        Ok(row.map(|row| row.id))
+    }
+
     async fn compute(
         &self,
         caller: &Caller,
@@ -58,6 +73,10 @@ impl Source for Work {
         view: &View,
     ) -> Result<Option<Row>, Refusal> {
         Work::get(self, collection, id, predicate, view).await
+    }
+
+    async fn find(&self, collection: &CollectionId, predicate: Predicate) -> Result<Option<String>, Refusal> {
+        Work::find(self, collection, predicate).await
     }
 
     async fn compute(

@@ -8,10 +8,12 @@ use crate::extensions;
 use crate::openapi::Served;
 use crate::policy::{Complaints, Policy};
 use crate::rule_file::Overrides;
-use hadron_manifest::{Action, Attribute, Collection, Column, Derived, Manifest, Parent, TAGS, Validator};
+use hadron_manifest::{
+    Action, Attribute, Collection, Column, Derived, Manifest, Parent, Reference, TAGS, Validator,
+};
 use hadron_runtime::{PluginSet, Refusal, Status};
 use hadron_store::CollectionId;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
@@ -89,6 +91,10 @@ pub(crate) struct Resource {
     pub(crate) references: Vec<ReferenceTo>,
     /// Whether the host keeps tags of its rows.
     pub(crate) tags: bool,
+    /// The attribute that names rows in URLs, where that is not the id.
+    pub(crate) named_by: Option<String>,
+    /// Of what its rows are, where they are another collection's.
+    pub(crate) view: Option<View>,
     /// What it can be told to do.
     pub(crate) actions: Vec<Action>,
     /// Class name of the error for an unknown id, and what it says.
@@ -104,6 +110,39 @@ pub(crate) struct ResourceId(pub(crate) CollectionId);
 impl Default for ResourceId {
     fn default() -> ResourceId {
         ResourceId(CollectionId { plugin: "".into(), name: "".into() })
+    }
+}
+
+/// A look at the rows of another collection.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    /// The collection.
+    pub(crate) of: CollectionId,
+    /// Whether rows can be changed and deleted.
+    pub(crate) writes: bool,
+    /// What its attributes are called there.
+    names: Vec<(String, String)>,
+    /// Its attribute that holds the parent's id, where the other collection has
+    /// one.
+    parent: Option<String>,
+}
+
+impl View {
+    fn new(owner: &Manifest, view: &Collection) -> Option<View> {
+        let of = view.of.as_ref()?;
+        let base = owner.collections.iter().find(|c| c.name == *of)?;
+        let named = |a: &Attribute| (a.name.clone(), a.of.clone().unwrap_or_else(|| a.name.clone()));
+        let names: Vec<_> = view.attributes.iter().map(named).collect();
+        let above = base.parent.as_ref().map(|parent| &parent.attribute);
+        let parent = names.iter().find(|(_, of)| Some(of) == above).map(|(name, _)| name.clone());
+        let of = CollectionId { plugin: owner.name.as_str().into(), name: of.as_str().into() };
+        Some(View { of, writes: view.writes, names, parent })
+    }
+
+    /// Changes of a row in the words of the other collection.
+    pub(crate) fn translate(&self, changes: &Map<String, Value>) -> Map<String, Value> {
+        let of = |name: &String| self.names.iter().find(|(own, _)| own == name).map_or(name, |(_, of)| of);
+        changes.iter().map(|(name, value)| (of(name).clone(), value.clone())).collect()
     }
 }
 
@@ -391,6 +430,8 @@ impl Resource {
             guarded,
             references: references(manifests, owner, collection),
             tags: kept.iter().any(|a| a.name == TAGS),
+            named_by: collection.named_by.clone(),
+            view: View::new(owner, collection),
             actions: collection.actions.clone(),
             not_found: (collection.not_found_type(), collection.not_found_template()),
             told: OnceLock::new(),
@@ -429,9 +470,10 @@ impl Resource {
     /// Neutron looks for `name_id`, and knows the parent of a child collection
     /// as `ext_parent`.
     pub(crate) fn reference_named(&self, name: &str) -> Option<&ReferenceTo> {
-        let above = self.parent.as_ref().filter(|_| name == "ext_parent").map(|p| p.attribute.as_str());
+        let own = self.parent.as_ref().map(|parent| &parent.attribute);
+        let above = own.or_else(|| self.view.as_ref()?.parent.as_ref()).filter(|_| name == "ext_parent");
         let fits = |r: &&ReferenceTo| match above {
-            Some(attribute) => r.attribute == attribute,
+            Some(attribute) => r.attribute == *attribute,
             None => r.attribute.strip_suffix("_id") == Some(name) || r.member == name,
         };
         self.references.iter().find(fits)
@@ -440,6 +482,22 @@ impl Resource {
     /// The reference to rows of that collection.
     pub(crate) fn reference_to(&self, collection: &str) -> Option<&ReferenceTo> {
         self.references.iter().find(|r| *r.collection.name == *collection)
+    }
+
+    /// Whether rows are made through it.
+    pub(crate) fn creates(&self) -> bool {
+        self.view.is_none()
+    }
+
+    /// Whether rows are changed and deleted through it.
+    pub(crate) fn changes(&self) -> bool {
+        self.view.as_ref().is_none_or(|view| view.writes)
+    }
+
+    /// No row of that name below that parent.
+    pub(crate) fn no_such_name(&self, name: &str, parent: &str) -> Refusal {
+        let refusal = self.no_such_row(name);
+        Refusal { message: refusal.message.replace("{parent}", parent), ..refusal }
     }
 
     /// Logs, once, that a part of a rule is no condition that a database could
@@ -477,7 +535,12 @@ fn references(manifests: &[&Manifest], owner: &Manifest, collection: &Collection
         let extends = m.extends.iter().filter(|e| e.collection == collection.name);
         extends.flat_map(|e| &e.references).map(|r| (*m, r))
     });
+    // A view's attributes refer as those of the rows that it is of do.
+    let viewed = collection.of.as_ref().and_then(|of| owner.collections.iter().find(|c| c.name == *of));
+    let viewed: Vec<Reference> =
+        viewed.into_iter().flat_map(|base| view_references(collection, base)).collect();
     own.chain(added)
+        .chain(viewed.iter().map(|r| (owner, r)))
         .filter_map(|(owner, reference)| {
             let (attribute, name) = (reference.attribute.as_str(), reference.collection.as_str());
             let own = owner.collections.iter().find(|c| c.name == name).map(|c| (owner, c));
@@ -499,6 +562,15 @@ fn references(manifests: &[&Manifest], owner: &Manifest, collection: &Collection
             })
         })
         .collect()
+}
+
+fn view_references(view: &Collection, base: &Collection) -> Vec<Reference> {
+    let refer = |attribute: &Attribute| {
+        let of = attribute.of.as_ref().unwrap_or(&attribute.name);
+        let found = base.references.iter().find(|r| r.attribute == *of)?;
+        Some(Reference { attribute: attribute.name.clone(), ..found.clone() })
+    };
+    view.attributes.iter().filter_map(refer).collect()
 }
 
 /// What conditions on a collection's rows, seen from rows that refer to them,
@@ -556,6 +628,15 @@ pub(crate) mod tests {
                  "references": [{"attribute": "label_id", "collection": "store_labels"}],
                  "called": {"collection": "ink_stamps", "member": "ink_stamp"},
                  "attributes": [{"name": "label_id", "validate": {"type": "uuid"}}]},
+                {"name": "places", "member": "place", "parent": {"collection": "gadgets", "attribute": "gadget_id"},
+                 "named_by": "place", "keys": [{"name": "place", "attributes": ["gadget_id", "place"]}],
+                 "references": [{"attribute": "gadget_id", "collection": "gadgets"}],
+                 "not_found_says": "Gadget {parent} is not at {id}.",
+                 "attributes": [{"name": "gadget_id", "validate": {"type": "uuid"}},
+                                {"name": "place", "validate": {"type": "string"}, "post": true}]},
+                {"name": "part_sizes", "member": "part_size", "of": "parts", "writes": true,
+                 "attributes": [{"name": "owner_id", "of": "gadget_id", "validate": {"type": "uuid"}},
+                                {"name": "how_big", "of": "size", "validate": {"type": "integer"}, "put": true}]},
                 {"name": "shelves", "member": "shelf", "path_prefix": "store",
                  "standard": {"description": false, "tags": "none"},
                  "without": ["created_at", "updated_at", "revision_number"],
@@ -625,6 +706,26 @@ pub(crate) mod tests {
         let stamps = tables.child(labels, "ink_stamps").unwrap();
         assert_eq!((stamps.member.as_str(), stamps.ruled.as_str()), ("ink_stamp", "label_ink_stamp"));
         assert!(tables.child(labels, "stamps").is_none());
+    }
+
+    #[test]
+    fn a_view_knows_what_it_is_of() {
+        let tables = tables();
+        let sizes = tables.at("part_sizes").unwrap();
+        assert!(sizes.changes() && !sizes.creates() && !sizes.tags);
+        let view = sizes.view.as_ref().unwrap();
+        let changes = json!({"how_big": 3});
+        assert_eq!(Value::from(view.translate(changes.as_object().unwrap())), json!({"size": 3}));
+        assert_eq!(sizes.reference_named("ext_parent").map(|r| r.attribute.as_str()), Some("owner_id"));
+        let parts = tables.child(tables.at("gadgets").unwrap(), "parts").unwrap();
+        assert!(parts.creates() && parts.changes());
+    }
+
+    #[test]
+    fn a_row_that_is_named_is_missed_by_its_name() {
+        let tables = tables();
+        let places = tables.child(tables.at("gadgets").unwrap(), "places").unwrap();
+        assert_eq!(places.no_such_name("here", "g1").message, "Gadget g1 is not at here.");
     }
 
     #[test]

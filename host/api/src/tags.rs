@@ -79,7 +79,8 @@ impl Asked {
         Ok(serde_json::from_value(tags).unwrap_or_default())
     }
 
-    async fn tags_of(self, place: &Place, id: &str) -> Result<Vec<String>, Refusal> {
+    async fn tags_of(self, place: &Place, part: &str) -> Result<Vec<String>, Refusal> {
+        let id = &self.access.id_of(&self.runtime, place, part).await?;
         let resource = &place.resource;
         let guard = guard(&self.access, &self.runtime, place, id, "get").await?;
         let row = self.runtime.get(&resource.id.0, id, &Predicate::always(), &self.access.whole()).await?;

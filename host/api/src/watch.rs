@@ -413,6 +413,10 @@ impl Source for Past<'_> {
         Ok(removed.map_err(error::from_store)?.pop())
     }
 
+    async fn find(&self, collection: &CollectionId, predicate: Predicate) -> Result<Option<String>, Refusal> {
+        Source::find(self.0, collection, predicate).await
+    }
+
     async fn compute(
         &self,
         caller: &Caller,

@@ -165,6 +165,17 @@ impl Work {
         Ok(self.told(found)?.pop())
     }
 
+    /// The id of a row that fits at this point of the unit, if there is one.
+    pub async fn find(
+        &self,
+        collection: &CollectionId,
+        predicate: Predicate,
+    ) -> Result<Option<String>, Refusal> {
+        let query = Query { predicate, limit: Some(1), ..Query::default() };
+        let found = operations::find(&self.unit, collection, query).await;
+        Ok(self.told(found)?.pop().map(|row| row.id))
+    }
+
     /// The rows whose refusal by a driver undoes the work: of work that only
     /// created, all of them. Where it also changed or removed something no
     /// deletion would undo the whole, so nothing is.

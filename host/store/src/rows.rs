@@ -9,24 +9,24 @@ use serde_json::{Map, Value};
 
 /// A row that `sql::select` or `sql::by_id` read.
 pub(crate) fn row(table: &Table, view: &View, record: &Record) -> Result<Row, StoreError> {
-    let mut extensions = Vec::with_capacity(table.extensions.len());
-    for (i, extension) in table.extensions.iter().enumerate() {
+    let shown = table.shown_extensions();
+    let mut extensions = Vec::with_capacity(shown.len());
+    for (i, extension) in shown.iter().enumerate() {
         if let Some(text) = record.optional_text(FIXED_COLUMNS + i)? {
             extensions.push((extension.plugin.to_string(), text));
         }
     }
     let mut derived = Vec::new();
     if view.derived {
-        let first = FIXED_COLUMNS + table.extensions.len();
+        let first = FIXED_COLUMNS + shown.len();
         for (i, attribute) in table.derived.iter().enumerate() {
             if !view.hidden.contains(&attribute.name) {
                 derived.push((attribute.name.clone(), record.text(first + i)?));
             }
         }
     }
-    if view.project.is_some() {
-        let first =
-            FIXED_COLUMNS + table.extensions.len() + if view.derived { table.derived.len() } else { 0 };
+    if view.project.is_some() && table.view.is_none() {
+        let first = FIXED_COLUMNS + shown.len() + if view.derived { table.derived.len() } else { 0 };
         for (i, (field, _)) in table.decided().enumerate() {
             let name = field.name.as_str();
             if !view.hidden.iter().any(|h| h == name) {

@@ -5,6 +5,7 @@
 mod build;
 mod derived;
 mod rbac;
+mod view;
 
 pub(crate) use derived::{Derived, RowsOf, Shown, Source};
 pub(crate) use rbac::{EntriesOf, Objects};
@@ -26,6 +27,8 @@ pub const KEPT_BY_HOST: &str = "";
 #[derive(Debug, Default)]
 pub(crate) struct Schema {
     tables: HashMap<CollectionId, Arc<Table>>,
+    /// Other looks at their rows.
+    views: HashMap<CollectionId, Arc<Table>>,
     /// By the names that databases report.
     constraints: HashMap<String, Constraint>,
     /// Collections whose rows take rows of others with them of which it is noted
@@ -81,6 +84,9 @@ pub(crate) struct Table {
     pub(crate) objects: Option<Objects>,
     /// The name under which its rows are counted.
     pub(crate) quota: Option<Arc<str>>,
+    /// Of a view, what it shows of the rows, in the place of the document and of
+    /// what extenders keep.
+    pub(crate) view: Option<Vec<(Member, Shown)>>,
 }
 
 /// Where an attribute's value is kept.
@@ -96,6 +102,8 @@ pub(crate) enum Place {
 #[derive(Debug)]
 pub(crate) struct Field {
     pub(crate) name: Member,
+    /// What it is called where it is kept.
+    pub(crate) kept: Member,
     pub(crate) kind: Column,
     pub(crate) place: Place,
     /// Its own column, where it has one.
@@ -110,7 +118,7 @@ pub(crate) struct Field {
 
 /// A column with attributes that are not the owner's: an extender's, or the
 /// host's, whose plugin has no name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Extension {
     pub(crate) plugin: Arc<str>,
     pub(crate) column: Ident,
@@ -177,7 +185,7 @@ pub(crate) struct Above {
 }
 
 /// The side table of a list attribute.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct List {
     pub(crate) attribute: Member,
     pub(crate) place: Place,
@@ -193,7 +201,7 @@ pub(crate) struct List {
 }
 
 /// A column of a side table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ListColumn {
     pub(crate) member: Member,
     pub(crate) column: Ident,
@@ -247,6 +255,11 @@ impl Table {
             Place::Document => None,
             Place::Extension(i) => self.extensions.get(i),
         }
+    }
+
+    /// The columns of extensions that are shown of a row.
+    pub(crate) fn shown_extensions(&self) -> &[Extension] {
+        if self.view.is_some() { &[] } else { &self.extensions }
     }
 
     /// The JSON column of a place.
@@ -309,7 +322,9 @@ impl Schema {
         let mut tables = Vec::new();
         for manifest in manifests {
             for collection in &manifest.collections {
-                tables.push(build_table(manifests, manifest, collection)?);
+                if collection.of.is_none() {
+                    tables.push(build_table(manifests, manifest, collection)?);
+                }
             }
         }
         for (place, derived) in derived::all(manifests, &tables)?.into_iter().enumerate() {
@@ -328,6 +343,9 @@ impl Schema {
                 }
             }
             table.derived = derived;
+        }
+        for view in view::all(manifests, &tables)? {
+            schema.views.insert(view.id.clone(), Arc::new(view));
         }
         for table in tables {
             schema.add(table)?;
@@ -426,7 +444,7 @@ impl Schema {
     }
 
     pub(crate) fn table(&self, id: &CollectionId) -> Result<Arc<Table>, StoreError> {
-        self.tables.get(id).cloned().ok_or_else(|| {
+        self.tables.get(id).or_else(|| self.views.get(id)).cloned().ok_or_else(|| {
             StoreError::Invalid(format!("there is no collection '{}' of the plugin '{}'", id.name, id.plugin))
         })
     }

@@ -129,6 +129,15 @@ impl Transaction {
         table.map_err(|error| self.doom(error))
     }
 
+    /// The table, unless it is a view of another.
+    fn writable(&mut self, collection: &CollectionId) -> Result<Arc<Table>, StoreError> {
+        let table = self.table(collection)?;
+        match &table.view {
+            None => Ok(table),
+            Some(_) => Err(self.doom(StoreError::Invalid(format!("'{}' keeps no rows", collection.name)))),
+        }
+    }
+
     fn remember(&mut self, collection: &CollectionId, row: &Row, whole: bool) {
         let key = (collection.clone(), row.id.clone());
         let whole = whole.then(|| Box::new(row.clone()));
@@ -216,7 +225,7 @@ impl Transaction {
         collection: &CollectionId,
         rows: Vec<NewRow>,
     ) -> Result<Vec<Row>, StoreError> {
-        let table = self.table(collection)?;
+        let table = self.writable(collection)?;
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -315,7 +324,7 @@ impl Transaction {
         changes: Map<String, Value>,
         extensions: Vec<(String, Map<String, Value>)>,
     ) -> Result<(Row, bool), StoreError> {
-        let table = self.table(collection)?;
+        let table = self.writable(collection)?;
         let key = (collection.clone(), id.to_owned());
         if self.seen.get(&key).is_none_or(|seen| seen.whole.is_none()) {
             let read_before = self.seen.contains_key(&key);
@@ -379,7 +388,7 @@ impl Transaction {
     /// Removes rows and what refers to them by cascade. Ids that are not there
     /// are `NotFound`.
     pub async fn delete(&mut self, collection: &CollectionId, ids: &[String]) -> Result<(), StoreError> {
-        let table = self.table(collection)?;
+        let table = self.writable(collection)?;
         let ids: Vec<String> = ids.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
         if ids.is_empty() {
             return Ok(());

@@ -44,6 +44,9 @@ pub struct Attribute {
     /// not have this one, instead of null. What is shown of it depends on
     /// nothing else: attributes that come together name one of them.
     pub sparse: Option<String>,
+    /// In a view: the attribute of the rows it is of (also one that the host
+    /// keeps), where that has another name.
+    pub of: Option<String>,
     /// Not kept, but true where an entry allows this action of the collection's
     /// `rbac` to the project that asks; a boolean of the owner's.
     pub rbac: Option<String>,

@@ -31,6 +31,7 @@ pub fn check(manifest: &Manifest) -> Vec<Problem> {
             problems.push(format!("'{}' has the URL of another collection", collection.name));
         }
         check_collection(collection, &mut problems);
+        check_view(manifest, collection, &mut problems);
     }
     for extends in &manifest.extends {
         check_attributes(&extends.collection, &extends.attributes, &mut problems);
@@ -122,6 +123,17 @@ fn check_collection(collection: &Collection, problems: &mut Vec<Problem>) {
     if let Some(entries) = &collection.entries {
         entries.attributes().iter().for_each(|a| need("what holds entries", a));
     }
+    if let Some(named_by) = &collection.named_by {
+        need("what names rows", named_by);
+        let parent = collection.parent.as_ref().map(|parent| &parent.attribute);
+        let unique = |key: &crate::Key| {
+            key.attributes.len() == 2
+                && [parent, Some(named_by)].iter().flatten().all(|a| key.attributes.contains(a))
+        };
+        if parent.is_none() || !collection.keys.iter().any(unique) {
+            problems.push(format!("'{named_by}' names rows of '{name}', and is not unique below a parent"));
+        }
+    }
     if let Some(parent) = &collection.parent {
         need("the parent", &parent.attribute);
         if !collection.references.iter().any(|r| r.attribute == parent.attribute) {
@@ -151,6 +163,32 @@ fn check_derived(collection: &str, derived: &[Derived], problems: &mut Vec<Probl
         if derived.from == DerivedFrom::Rows(Vec::new()) {
             problems.push(format!("'{}' of '{collection}' shows rows of no collection", derived.name));
         }
+    }
+}
+
+fn check_view(manifest: &Manifest, collection: &Collection, problems: &mut Vec<Problem>) {
+    let name = &collection.name;
+    let Some(of) = &collection.of else {
+        if collection.writes || collection.attributes.iter().any(|a| a.of.is_some()) {
+            problems.push(format!("'{name}' is no view, and says what only views can"));
+        }
+        return;
+    };
+    if !manifest.collections.iter().any(|c| c.name == *of && c.of.is_none()) {
+        problems.push(format!("'{name}' is a view of '{of}', which is no collection of the plugin"));
+    }
+    let keeps = !(collection.keys.is_empty()
+        && collection.indexes.is_empty()
+        && collection.references.is_empty()
+        && collection.derived.is_empty()
+        && collection.actions.is_empty())
+        || collection.quota.is_some()
+        || collection.rbac.is_some()
+        || collection.entries.is_some()
+        || collection.parent.is_some()
+        || collection.private;
+    if keeps || collection.attributes.iter().any(|a| a.list.is_some() || a.rbac.is_some()) {
+        problems.push(format!("'{name}' is a view and keeps nothing of its own"));
     }
 }
 
@@ -311,6 +349,62 @@ mod tests {
         assert_eq!(with(OnDelete::Restrict, "Used"), 0);
         assert_eq!(with(OnDelete::Restrict, ""), 1);
         assert_eq!(with(OnDelete::Cascade, "Used"), 1);
+    }
+
+    #[test]
+    fn a_view_is_of_a_collection_and_keeps_nothing() {
+        let attribute = |name: &str, of: Option<&str>| Attribute {
+            name: name.into(),
+            of: of.map(Into::into),
+            ..Attribute::default()
+        };
+        let wrong = |change: &dyn Fn(&mut Collection)| {
+            let collection =
+                |name: &str| Collection { name: name.into(), member: "m".into(), ..Collection::default() };
+            let mut view = collection("looks");
+            view.of = Some("things".into());
+            view.attributes.push(attribute("thing_id", Some("id")));
+            change(&mut view);
+            check(&Manifest {
+                name: "x".into(),
+                collections: vec![collection("things"), view],
+                ..Manifest::default()
+            })
+            .len()
+        };
+        assert_eq!(wrong(&|_| ()), 0);
+        assert_eq!(wrong(&|view| view.of = Some("nothings".into())), 1);
+        assert_eq!(wrong(&|view| view.of = None), 1);
+        assert_eq!(wrong(&|view| view.quota = Some(crate::Quota { default: 1 })), 1);
+    }
+
+    #[test]
+    fn rows_are_named_by_what_is_unique_below_a_parent() {
+        let wrong = |key: &[&str]| {
+            let attribute = |name: &str| Attribute { name: name.into(), ..Attribute::default() };
+            let things =
+                Collection { name: "things".into(), member: "thing".into(), ..Collection::default() };
+            let parts = Collection {
+                name: "parts".into(),
+                member: "part".into(),
+                parent: Some(crate::Parent { collection: "things".into(), attribute: "thing_id".into() }),
+                named_by: Some("place".into()),
+                attributes: vec![attribute("thing_id"), attribute("place")],
+                references: vec![Reference {
+                    attribute: "thing_id".into(),
+                    collection: "things".into(),
+                    ..Reference::default()
+                }],
+                keys: vec![crate::Key {
+                    name: "place".into(),
+                    attributes: key.iter().map(|name| (*name).to_owned()).collect(),
+                }],
+                ..Collection::default()
+            };
+            check(&Manifest { name: "x".into(), collections: vec![things, parts], ..Manifest::default() })
+                .len()
+        };
+        assert_eq!((wrong(&["thing_id", "place"]), wrong(&["place"])), (0, 1));
     }
 
     #[test]

@@ -21,10 +21,20 @@ pub struct Collection {
     pub private: bool,
     /// Listed by `GET /v2.0/` (Neutron lists only its core resources there).
     pub core: bool,
+    /// A view: its rows are those of this collection of the same plugin, under a
+    /// URL and names of its own. It keeps nothing; its attributes are among the
+    /// other's (`Attribute::of`), and those that it computes.
+    pub of: Option<String>,
+    /// Rows of a view can be changed and deleted too, by the rules of the policy
+    /// about it; the plugin is asked to as if it were its own collection's.
+    pub writes: bool,
     /// What the URL starts with after `/v2.0/`, e.g. `vpn`; empty for none.
     pub path_prefix: String,
     /// Set for a child collection: `/v2.0/gadgets/{gadget_id}/parts`.
     pub parent: Option<Parent>,
+    /// In a child collection: the attribute that the last part of a row's URL is,
+    /// where that is not its id. It must be unique below the parent.
+    pub named_by: Option<String>,
     /// Attributes, in the order in which they are shown.
     pub attributes: Vec<Attribute>,
     /// Attributes that are unique together.
@@ -43,7 +53,8 @@ pub struct Collection {
     /// in camel case followed by `NotFound`.
     pub not_found: Option<String>,
     /// What that error says, with `{id}` in it, where it is not the usual
-    /// `Security group {id} could not be found.`
+    /// `Security group {id} could not be found.` Of a row that an attribute
+    /// names `{id}` is its value, and `{parent}` the id of the row above.
     pub not_found_says: Option<String>,
     /// Attributes that the host adds to every row and that are not shown here.
     pub without: Vec<String>,

@@ -55,10 +55,10 @@ pub enum Tags {
 
 impl Collection {
     /// The attributes that the host keeps for the collection's rows, beside
-    /// those that it declares: none of a private one, and none that it declares
+    /// those that it declares: none of a private one or a view, and none that it declares
     /// itself.
     pub fn kept(&self) -> Vec<Attribute> {
-        if self.private {
+        if self.private || self.of.is_some() {
             return Vec::new();
         }
         let mut kept = Vec::new();

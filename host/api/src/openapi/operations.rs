@@ -88,7 +88,11 @@ pub(super) fn collection(context: &Context<'_>, place: &Place) -> Operations {
             ),
         },
     );
-    vec![("get", list), ("post", create)]
+    let mut operations = vec![("get", list)];
+    if resource.creates() {
+        operations.push(("post", create));
+    }
+    operations
 }
 
 /// One row: show, update, delete.
@@ -117,7 +121,7 @@ pub(super) fn item(context: &Context<'_>, place: &Place) -> Operations {
         "properties": {(&resource.member): refer(&format!("{class}Update"))},
         "required": [resource.member],
     });
-    vec![
+    let mut operations = vec![
         (
             "get",
             named(
@@ -149,7 +153,9 @@ pub(super) fn item(context: &Context<'_>, place: &Place) -> Operations {
                 responses(context.auth, vec![(204, done(empty_answer("It is gone.")))], &DELETE),
             ),
         ),
-    ]
+    ];
+    operations.retain(|(method, _)| *method == "get" || resource.changes());
+    operations
 }
 
 /// Something a row can be told, or asked.
@@ -253,7 +259,8 @@ fn created(context: &Context<'_>, resource: &Resource, class: &str) -> Value {
     // A child's path needs the parent's id too, which its answer does not name.
     if resource.parent.is_none() {
         let word = context.words.word(resource);
-        let id = format!("$response.body#/{}/id", resource.member);
+        let id =
+            format!("$response.body#/{}/{}", resource.member, resource.named_by.as_deref().unwrap_or("id"));
         let links: Map<String, Value> = ["show", "update", "delete"]
             .map(|verb| {
                 let parameters = json!({format!("{word}_id"): id});

@@ -32,6 +32,9 @@ impl HostState {
             Refusal::new(Status::NotFound, "HTTPNotFound", format!("no loaded plugin serves {name}"))
         })?;
         let id = id.clone();
+        if verb != Verb::Get && unit.set.owner(&id).is_some_and(|(_, c)| c.of.is_some()) {
+            return Err(invalid(format!("{name} are a view: they are written by what they are of")));
+        }
         let asked = self
             .plugin
             .manifest

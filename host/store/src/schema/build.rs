@@ -54,6 +54,7 @@ pub(super) fn build_table(
         entries: rbac::entries_of(manifests, collection)?,
         objects: None,
         quota: collection.quota_name().map(Into::into),
+        view: None,
         name,
     };
     for attribute in &collection.attributes {
@@ -117,6 +118,7 @@ impl Table {
             None => None,
         };
         self.fields.push(Field {
+            kept: name.clone(),
             name,
             kind: attribute.validate.column(),
             place,

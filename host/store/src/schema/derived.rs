@@ -69,28 +69,26 @@ impl Source {
 pub(super) fn all(manifests: &[Arc<Manifest>], tables: &[Table]) -> Result<Vec<Vec<Derived>>, StoreError> {
     let finder = Finder { manifests, tables };
     let declared = manifests.iter().flat_map(|m| m.collections.iter().map(move |c| (m.as_ref(), c)));
+    let declared = declared.filter(|(_, collection)| collection.of.is_none());
     declared.zip(tables).map(|((owner, collection), table)| finder.of(owner, collection, table)).collect()
 }
 
-struct Finder<'a> {
-    manifests: &'a [Arc<Manifest>],
-    tables: &'a [Table],
+pub(super) struct Finder<'a> {
+    pub(super) manifests: &'a [Arc<Manifest>],
+    pub(super) tables: &'a [Table],
 }
 
-/// Whose derived attribute is looked for, for what is wrong with it.
+/// Whose attribute is looked for, for what is wrong with it.
 #[derive(Clone, Copy)]
-struct About<'a> {
-    owner: &'a Manifest,
-    table: &'a Table,
-    name: &'a str,
+pub(super) struct About<'a> {
+    pub(super) owner: &'a Manifest,
+    pub(super) table: &'a Table,
+    pub(super) name: &'a str,
 }
 
 impl About<'_> {
     fn problem(&self, what: &str) -> StoreError {
-        StoreError::Invalid(format!(
-            "the derived attribute '{}' of '{}' {what}",
-            self.name, self.table.id.name
-        ))
+        StoreError::Invalid(format!("the attribute '{}' of '{}' {what}", self.name, self.table.id.name))
     }
 }
 
@@ -126,7 +124,7 @@ impl<'a> Finder<'a> {
         collection.derived.iter().map(move |d| (owner, d)).chain(added)
     }
 
-    fn table(&self, id: &CollectionId) -> Option<&'a Table> {
+    pub(super) fn table(&self, id: &CollectionId) -> Option<&'a Table> {
         self.tables.iter().find(|t| t.id == *id)
     }
 
@@ -207,7 +205,7 @@ impl<'a> Finder<'a> {
             .collect()
     }
 
-    fn member(
+    pub(super) fn member(
         &self,
         about: About<'a>,
         collection: &'a Collection,

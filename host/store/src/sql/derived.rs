@@ -1,7 +1,7 @@
 //! Attributes of a row that are answered from other rows, in the query that reads
 //! it.
 
-use super::{Bind, Dialect, Sql, answer_allowed};
+use super::{Bind, Dialect, Member, Sql, answer_allowed};
 use crate::schema::{ParentValue, RowsOf, Shown, Source};
 
 /// Members of one object: PostgreSQL takes 100 arguments, two a member.
@@ -73,8 +73,29 @@ fn documents(sql: &mut Sql, alias: &'static str, sources: &[RowsOf]) {
 
 /// One row's document.
 fn object(sql: &mut Sql, row: &'static str, rows: &RowsOf) {
-    let shown = rows.members.iter().map(|(name, shown)| (name, Ok(shown)));
-    let members: Vec<_> = shown.chain(rows.add.iter().map(|(name, value)| (name, Err(value)))).collect();
+    let shown = rows.members.iter().map(|(name, shown)| (name, Value::Shown(shown)));
+    let add = rows.add.iter().map(|(name, value)| (name, Value::Constant(value)));
+    build(sql, row, &shown.chain(add).collect::<Vec<_>>());
+}
+
+/// What a view shows of the row of that alias, as the text of an object.
+pub(super) fn document_column(sql: &mut Sql, alias: &'static str, members: &[(&Member, &Shown)]) {
+    let members: Vec<_> = members.iter().map(|(name, shown)| (*name, Value::Shown(shown))).collect();
+    sql.either("", "(");
+    build(sql, alias, &members);
+    sql.either("", ")::text");
+}
+
+/// A member's value.
+enum Value<'a> {
+    Shown(&'a Shown),
+    Constant(&'a serde_json::Value),
+}
+
+fn build(sql: &mut Sql, row: &'static str, members: &[(&Member, Value<'_>)]) {
+    if members.is_empty() {
+        sql.either("'{}'", "'{}'::jsonb");
+    }
     // SQLite's objects cannot be put together; it takes more arguments.
     let most = if sql.dialect == Dialect::Postgres { MOST_MEMBERS } else { members.len().max(1) };
     for (part, members) in members.chunks(most).enumerate() {
@@ -82,8 +103,8 @@ fn object(sql: &mut Sql, row: &'static str, rows: &RowsOf) {
         sql.either("json_object(", "jsonb_build_object(").list(members, |sql, (name, value)| {
             sql.member(name).push(", ");
             match value {
-                Ok(shown) => member(sql, row, shown),
-                Err(constant) => {
+                Value::Shown(shown) => member(sql, row, shown),
+                Value::Constant(constant) => {
                     sql.either("json(", "").bind(Bind::Json(Some(constant.to_string()))).either(")", "");
                 }
             }

@@ -50,7 +50,7 @@ pub(super) fn operand(table: &Table, name: &str) -> Result<Operand, StoreError> 
     let source = match (&field.rbac, &field.column) {
         (Some(action), _) => Source::Decided(table.entries.clone(), action.clone()),
         (None, Some(column)) => Source::Column(column.clone()),
-        (None, None) => Source::Member(table.json(field.place), field.name.clone()),
+        (None, None) => Source::Member(table.json(field.place), field.kept.clone()),
     };
     Ok(Operand { alias: ROW, source, kind: field.kind })
 }

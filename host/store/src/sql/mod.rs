@@ -20,7 +20,7 @@ mod rows;
 pub(crate) use answers::*;
 pub(crate) use changes::*;
 pub(crate) use ddl::*;
-use derived::derived_column;
+use derived::{derived_column, document_column};
 pub(crate) use host::*;
 pub(crate) use journal::*;
 pub(crate) use pools::*;

@@ -1,7 +1,7 @@
 //! Statements about the rows of collections.
 
 use super::filter::{Operand, ROW, filter, operand};
-use super::{Bind, Dialect, Ident, Member, Sql, answer_allowed, derived_column};
+use super::{Bind, Dialect, Ident, Member, Sql, answer_allowed, derived_column, document_column};
 use crate::schema::{List, Place, Table};
 use crate::{Direction, Predicate, Query, StoreError, View};
 use hadron_manifest::Column;
@@ -20,8 +20,14 @@ pub(crate) const FIXED_COLUMNS: usize = 6;
 
 fn columns(sql: &mut Sql, table: &Table, view: &View) {
     sql.push("t.\"id\", t.\"project_id\", t.\"revision\", t.\"created_at\", t.\"updated_at\", ");
-    json_column(sql, table, Place::Document, view);
-    for i in 0..table.extensions.len() {
+    match &table.view {
+        None => json_column(sql, table, Place::Document, view),
+        Some(members) => {
+            let shown = members.iter().filter(|(name, _)| !view.hidden.iter().any(|h| h == name.as_str()));
+            document_column(sql, ROW, &shown.map(|(name, shown)| (name, shown)).collect::<Vec<_>>());
+        }
+    }
+    for i in 0..table.shown_extensions().len() {
         sql.push(", ");
         json_column(sql, table, Place::Extension(i), view);
     }
@@ -35,7 +41,7 @@ fn columns(sql: &mut Sql, table: &Table, view: &View) {
             }
         }
     }
-    if view.project.is_some() {
+    if view.project.is_some() && table.view.is_none() {
         for (field, action) in table.decided() {
             sql.push(", ");
             if view.hidden.iter().any(|h| h == field.name.as_str()) {

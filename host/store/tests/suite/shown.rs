@@ -158,6 +158,50 @@ on_both! {
         assert_eq!(revisions(&world).await, (3, 2));
     }
 
+    async fn a_view_is_of_the_same_rows(world: World) {
+        let mut rail = rail();
+        let named = |name: &str, of: &str, validate: Validator| Attribute { of: Some(of.into()), ..attribute(name, validate) };
+        rail.collections.push(Collection {
+            name: "hook_looks".into(),
+            member: "hook_look".into(),
+            of: Some("hooks".into()),
+            attributes: vec![
+                named("hook_id", "id", Validator::Uuid),
+                named("called", "name", Validator::String { max: None }),
+                named("rack", "rack_id", Validator::Uuid),
+                named("rack_called", "rack_name", Validator::String { max: None }),
+                named("marks", "tags", Validator::Any),
+            ],
+            ..Collection::default()
+        });
+        let looks = id("rail", "hook_looks");
+        world.store.migrate(&[warehouse(), painter(), rail].map(Arc::new), false).await.unwrap();
+        world.add(&racks(), vec![new("r", json!({"name": "R"}))]).await;
+        let hook = |id: &str, name: &str| new(id, json!({"rack_id": "r", "name": name}));
+        world.add(&hooks(), vec![hook("h1", "one"), hook("h2", "two")]).await;
+        let view = View { derived: true, hidden: vec!["rack".into()], project: Some("p".into()) };
+        let get = async |predicate: Predicate| {
+            let row = world.store.get(&looks, "h2", &predicate, &view).await.unwrap();
+            row.map(|row| parsed(&row))
+        };
+        let seen = get(Predicate::always()).await.unwrap();
+        assert_eq!((&seen["hook_id"], &seen["called"], &seen["rack_called"]), (&json!("h2"), &json!("two"), &json!("R")));
+        assert_eq!((&seen["marks"], seen.get("rack"), seen.get("name")), (&json!([]), None, None));
+        for (predicate, fits) in [
+            (Predicate::equal("called", "two"), true),
+            (Predicate::equal("called", "one"), false),
+            (Predicate::equal("hook_id", "h2"), true),
+            (Predicate::equal("rack", "r"), true),
+            (Predicate::Referred("rack".into(), Box::new(Predicate::equal("name", "R"))), true),
+            (Predicate::Referred("rack".into(), Box::new(Predicate::equal("name", "Q"))), false),
+        ] {
+            assert_eq!(get(predicate.clone()).await.is_some(), fits, "{predicate:?}");
+        }
+        let mut unit = world.begin().await;
+        let written = unit.insert(&looks, vec![new("x", json!({"called": "x"}))]).await;
+        assert!(matches!(written, Err(StoreError::Invalid(why)) if why == "'hook_looks' keeps no rows"));
+    }
+
     async fn what_is_not_there_cannot_be_shown(world: World) {
         for (show, attribute) in [("nosuch", "rack_id"), ("name", "name"), ("id", "nosuch")] {
             let mut rail = rail();

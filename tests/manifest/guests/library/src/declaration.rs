@@ -2,7 +2,8 @@
 
 use hadron_sdk::Manifest;
 use hadron_sdk::manifest::{
-    Attribute, Called, Collection, Derived, DerivedFrom, Key, Parent, Reference, RowsOf, Validator,
+    Action, Attribute, Called, Collection, Derived, DerivedFrom, Key, OnDelete, Parent, Reference, RowsOf,
+    Validator, Verb,
 };
 use hadron_sdk::serde_json::json;
 
@@ -75,12 +76,91 @@ fn readers() -> Collection {
     }
 }
 
+/// `/v2.0/library/wooden_shelves/{shelf_id}/places/{place}`.
+fn places() -> Collection {
+    Collection {
+        name: "library_places".into(),
+        member: "library_place".into(),
+        called: called("places", "place"),
+        parent: Some(Parent { collection: "library_shelves".into(), attribute: "shelf_id".into() }),
+        named_by: Some("spot".into()),
+        without: ["id", "project_id", "tenant_id"].map(Into::into).into(),
+        not_found: Some("PlaceNotFound".into()),
+        not_found_says: Some("Shelf {parent} has no place {id}.".into()),
+        attributes: vec![
+            Attribute { put: false, required: true, default: None, ..text("spot") },
+            text("state"),
+            Attribute { hidden: true, ..id("shelf_id") },
+        ],
+        keys: vec![Key { name: "spot".into(), attributes: vec!["shelf_id".into(), "spot".into()] }],
+        references: vec![Reference {
+            attribute: "shelf_id".into(),
+            collection: "library_shelves".into(),
+            on_delete: OnDelete::Cascade,
+            ..Reference::default()
+        }],
+        actions: vec![Action { name: "clean".into(), verb: Verb::Update, ..Action::default() }],
+        ..Collection::default()
+    }
+}
+
+/// `/v2.0/shelf_labels`: of shelves, to be read.
+fn labels() -> Collection {
+    Collection {
+        name: "shelf_labels".into(),
+        member: "shelf_label".into(),
+        of: Some("library_shelves".into()),
+        without: ["id", "revision_number", "created_at", "updated_at"].map(Into::into).into(),
+        attributes: vec![
+            Attribute { of: Some("id".into()), filter: true, ..id("shelf_id") },
+            Attribute { of: Some("name".into()), ..text("words") },
+            Attribute { of: Some("tags".into()), ..Attribute::default() }.named("marks"),
+        ],
+        computed: vec![
+            Attribute { validate: Validator::Integer { min: None, max: None }, ..Attribute::default() }
+                .named("letters")
+                .into(),
+        ],
+        ..Collection::default()
+    }
+}
+
+/// `/v2.0/book_titles/{id}`: of books, without their shelf.
+fn titles() -> Collection {
+    Collection {
+        name: "book_titles".into(),
+        member: "book_title".into(),
+        of: Some("library_books".into()),
+        writes: true,
+        attributes: vec![
+            Attribute { of: Some("name".into()), ..text("title") },
+            Attribute { of: Some("shelf_id".into()), ..id("on") },
+        ],
+        ..Collection::default()
+    }
+}
+
+trait Named {
+    fn named(self, name: &str) -> Self;
+}
+
+impl Named for Attribute {
+    fn named(self, name: &str) -> Attribute {
+        Attribute { name: name.into(), ..self }
+    }
+}
+
 pub(crate) fn manifest() -> Manifest {
     Manifest {
-        collections: vec![shelves(), books(), readers()],
-        policy: [("create_shelf_book", "role:admin or role:librarian"), ("create_shelf", "role:admin")]
-            .map(|(name, rule)| (name.to_owned(), rule.to_owned()))
-            .into(),
+        collections: vec![shelves(), books(), readers(), places(), labels(), titles()],
+        policy: [
+            ("create_shelf_book", "role:admin or role:librarian"),
+            ("create_shelf", "role:admin"),
+            ("update_book_title", "role:admin or project_id:%(ext_parent:project_id)s"),
+            ("get_book_title", "role:admin or project_id:%(ext_parent:project_id)s"),
+        ]
+        .map(|(name, rule)| (name.to_owned(), rule.to_owned()))
+        .into(),
         ..hadron_sdk::manifest!("library", "shelves, and the books on them")
     }
 }

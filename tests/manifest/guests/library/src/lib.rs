@@ -4,7 +4,7 @@
 
 mod declaration;
 
-use hadron_sdk::serde_json::{Value, json};
+use hadron_sdk::serde_json::{self, Value, json};
 use hadron_sdk::store::{self, Query, StoreError};
 use hadron_sdk::{Context, Document, Error, Manifest, Result, ServicePlugin, random};
 
@@ -43,6 +43,19 @@ impl ServicePlugin for Library {
             }
         }
         Ok(())
+    }
+
+    fn act(_: &Context, collection: &str, id: &str, _: &str, _: Value) -> Result<Value> {
+        let row = store::update::<Document>(collection, id, &json!({"state": "clean"}))?;
+        Ok(json!({"spot": row.get("spot")}))
+    }
+
+    fn compute(_: &Context, collection: &str, documents: Vec<Document>) -> Result<Vec<Document>> {
+        let letters = |document: &Document| match collection {
+            "shelf_labels" => json!({"letters": text(document, "words").len()}),
+            _ => json!({}),
+        };
+        documents.iter().map(|document| Ok(serde_json::from_value(letters(document))?)).collect()
     }
 
     fn first_use(_: &Context, collection: &str, project: &str) -> Result<()> {
