@@ -3,7 +3,7 @@
 
 use crate::body;
 use crate::error::{bad_request, method_not_allowed};
-use crate::listing;
+use crate::listing::{self, Parameters};
 use crate::operation::{Deed, Operation, Seen};
 use crate::resources::{Answer, Asked};
 use crate::routes::Place;
@@ -19,10 +19,7 @@ impl Asked {
     pub(crate) async fn act(mut self, place: Place, id: String, told: &[String], method: &Method) -> Answer {
         let (action, values) = find(&place.resource.actions, told, method)?;
         let body = match action.verb {
-            Verb::Get => {
-                let pairs = listing::parameters(&self.query)?.into_iter();
-                Value::from(pairs.map(|(name, value)| (name, Value::from(value))).collect::<Map<_, _>>())
-            }
+            Verb::Get => asked(listing::parameters(&self.query)?),
             Verb::Create | Verb::Update => body::anything(&self.read().await?)?,
             Verb::Delete => Value::from(Map::new()),
         };
@@ -36,6 +33,20 @@ impl Asked {
         let answered = self.run(operation, Terms::default()).await?;
         Ok(terms::answer(answered, false))
     }
+}
+
+/// A query string as an object; a parameter that is repeated is a list.
+fn asked(parameters: Parameters) -> Value {
+    let mut asked: Map<String, Value> = Map::new();
+    for (name, value) in parameters {
+        let value = Value::from(value);
+        match asked.get_mut(&name) {
+            None => drop(asked.insert(name, value)),
+            Some(Value::Array(values)) => values.push(value),
+            Some(first) => *first = Value::from(vec![first.take(), value]),
+        }
+    }
+    Value::from(asked)
 }
 
 /// The action at these parts of a path by this method, and the values of its
@@ -120,6 +131,13 @@ mod tests {
             Ok(("forget".to_owned(), json!({"friend_id": "7"})))
         );
         assert_eq!(told("friends", Method::DELETE, json!({})), Err((405, String::new())));
+    }
+
+    #[test]
+    fn a_question_has_a_list_of_what_is_repeated() {
+        let asked = |query: &str| asked(listing::parameters(query).unwrap());
+        assert_eq!(asked("a=1&b=2&a=3&a=4"), json!({"a": ["1", "3", "4"], "b": "2"}));
+        assert_eq!(asked(""), json!({}));
     }
 
     #[test]

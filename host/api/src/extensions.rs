@@ -136,7 +136,7 @@ mod tests {
         }
         assert_eq!(
             tables.extensions["standard-attr-tag"]["name"],
-            "Tag support for resources with standard attribute: gadget, label, ink_stamp, part, place"
+            "Tag support for resources with standard attribute: gadget, label, ink_stamp, place, part"
         );
     }
 }

@@ -372,7 +372,7 @@ impl Resource {
             collection.derived.iter().chain(added.flat_map(|e| &e.derived)).cloned().collect();
         let added = manifests.iter().flat_map(|m| {
             let extends = m.extends.iter().filter(|e| e.collection == collection.name);
-            extends.flat_map(|e| &e.computed).map(|computed| Computed::of(m, computed))
+            extends.flat_map(|e| &e.computed).map(move |computed| Computed::of(m, computed))
         });
         let computed = collection.computed.iter().map(|computed| Computed::of(owner, computed));
         let computed: Vec<Computed> = computed.chain(added).collect();

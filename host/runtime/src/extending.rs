@@ -49,7 +49,7 @@ pub(crate) async fn extend(
         unit.set.active().filter(|p| extends(p, id).any(|e| !e.attributes.is_empty())).cloned().collect();
     for plugin in plugins {
         let name = plugin.manifest.name.as_str();
-        let when_given = extends(&plugin, id).all(|e| e.when_given);
+        let when_given = extends(&plugin, id).filter(|e| !e.attributes.is_empty()).all(|e| e.when_given);
         let mut asked = Vec::new();
         let mut items = Vec::new();
         for (place, ((row, document, original), requested)) in rows.iter().zip(&requested).enumerate() {
@@ -161,6 +161,7 @@ pub(crate) async fn annotate(
         let name = &plugin.manifest.name;
         return Ok(Err(StoreError::Invalid(format!("'{name}' adds no '{other}' to '{collection}'"))));
     }
+    operations::changing(unit, id, row, &values).await?;
     let change = Value::Object(values.clone()).to_string();
     let (target, row) = (id.clone(), row.to_owned());
     let extensions = vec![(plugin.manifest.name.clone(), values)];

@@ -334,6 +334,27 @@ pub(crate) async fn besides(
     if documents.is_empty() { Ok(()) } else { tell(unit, &id.name, moment, &documents, changes).await }
 }
 
+/// A plugin is about to change a row of its own besides what it was asked for: of
+/// a change that is one, subscribers are told before it too.
+pub(crate) async fn changing(
+    unit: &Arc<Unit>,
+    id: &CollectionId,
+    row: &str,
+    changes: &Document,
+) -> Result<(), Failure> {
+    if !is_heard(unit, id, Moment::BeforeUpdate) || !unit.is_besides(id, row) {
+        return Ok(());
+    }
+    let Some(current) = read(unit, id, row).await? else { return Ok(()) };
+    let current = current.json();
+    let document: Document = serde_json::from_str(&current).unwrap_or_default();
+    if changes.iter().all(|(name, value)| document.get(name) == Some(value)) {
+        return Ok(());
+    }
+    let change = Value::Object(changes.clone()).to_string();
+    tell(unit, &id.name, Moment::BeforeUpdate, &[current], &[change]).await
+}
+
 /// Has the owner make what the caller's project has from its first use on.
 pub(crate) async fn first_use(unit: &Arc<Unit>, id: &CollectionId) -> Result<(), Failure> {
     let (plugin, _) = owner(unit, id)?;

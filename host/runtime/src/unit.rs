@@ -240,7 +240,9 @@ impl Unit {
     /// It is done, and subscribers are told.
     pub(crate) fn done<'a>(&self, collection: &CollectionId, ids: impl IntoIterator<Item = &'a String>) {
         let mut asked = self.asked.lock();
-        ids.into_iter().for_each(|id| drop(asked.remove(&(collection.clone(), id.clone()))));
+        for id in ids {
+            asked.remove(&(collection.clone(), id.clone()));
+        }
     }
 
     /// Whether a change of the row is a plugin's own: neither part of what was

@@ -24,12 +24,14 @@ async fn what_is_written_besides_is_told_and_what_was_asked_for_once() -> Result
     let books = format!("{}/books", at(SHELVES, &shelf));
     let book = make(&client, &books, "book", json!({"name": "b"})).await?;
     assert_eq!(heard(&client, &book).await?, ["created library_books"]);
-    let noted = ["created library_shelves", "updated library_shelves newest"];
+    let noted =
+        ["changing library_shelves newest", "created library_shelves", "updated library_shelves newest"];
     assert_eq!(heard(&client, &shelf).await?, noted);
     make(&client, &books, "book", json!({"name": "b"})).await?;
     assert_eq!(heard(&client, &shelf).await?, noted, "a change of nothing is none");
     client.put(&at(&books, &book), &json!({"book": {"name": "c"}})).await?.expect(200)?;
-    assert_eq!(heard(&client, &book).await?, ["created library_books", "updated library_books name"]);
+    let renamed = ["changing library_books name", "created library_books", "updated library_books name"];
+    assert_eq!(heard(&client, &book).await?, renamed);
 
     let batch = json!({"operations": [
         {"op": "create", "collection": "library/wooden_shelves", "name": "s", "body": {}},

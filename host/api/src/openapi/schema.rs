@@ -9,7 +9,8 @@ use hadron_manifest::{Attribute, Validator};
 use serde_json::{Map, Value, json};
 
 /// Boolean in Neutron's spellings.
-const BOOLEAN: &str = "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|0|1)$";
+const BOOLEAN: &str =
+    "^([Tt]([Rr][Uu][Ee])?|[Ff]([Aa][Ll][Ss][Ee])?|0|1|[Oo][Nn]|[Oo][Ff][Ff]|[Yy]([Ee][Ss])?|[Nn][Oo]?)$";
 /// With hyphens or without any.
 const UUID: &str = "^([0-9a-fA-F]{32}|[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})$";
 /// Six octets in any of the usual spellings.

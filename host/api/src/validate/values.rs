@@ -57,8 +57,8 @@ fn boolean(value: &Value) -> Result<Value, Fault> {
     let converted = match value {
         Value::Bool(is) => Some(*is),
         Value::String(text) => match text.to_ascii_lowercase().as_str() {
-            "true" | "1" => Some(true),
-            "false" | "0" => Some(false),
+            "true" | "t" | "1" | "on" | "yes" | "y" => Some(true),
+            "false" | "f" | "0" | "off" | "no" | "n" => Some(false),
             _ => None,
         },
         Value::Number(number) => match number.as_i64() {

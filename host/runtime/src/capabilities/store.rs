@@ -155,6 +155,7 @@ impl Host for HostState {
                 Err(failure) => Err(Abort(failure).into()),
             };
         }
+        operations::changing(&unit, &collection, &id, &changes).await.map_err(Abort)?;
         let target = collection.clone();
         let change = match operations::is_heard(&unit, &collection, Moment::AfterUpdate) {
             true => Value::Object(changes.clone()).to_string(),

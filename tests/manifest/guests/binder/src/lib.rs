@@ -94,7 +94,11 @@ impl ServicePlugin for Binder {
             events: ["library_shelves", "library_books", "readers"]
                 .map(|collection| Subscription {
                     collection: collection.into(),
-                    on: vec![manifest::Moment::AfterCreate, manifest::Moment::AfterUpdate],
+                    on: vec![
+                        manifest::Moment::AfterCreate,
+                        manifest::Moment::BeforeUpdate,
+                        manifest::Moment::AfterUpdate,
+                    ],
                 })
                 .into(),
             policy: [("create_shelf_book:binder:colour".to_owned(), "role:admin".to_owned())].into(),
@@ -152,7 +156,11 @@ impl ServicePlugin for Binder {
                 Some(changes) => serde_json::from_str(changes)?,
                 None => Document::new(),
             };
-            let moment = if event.moment == Moment::AfterCreate { "created" } else { "updated" };
+            let moment = match event.moment {
+                Moment::AfterCreate => "created",
+                Moment::BeforeUpdate => "changing",
+                _ => "updated",
+            };
             let said = format!(
                 "{moment} {} {}",
                 event.collection,
