@@ -46,7 +46,7 @@ pub(crate) type Answer = Result<Response, Refusal>;
 impl Asked {
     /// `GET /v2.0/gadgets`.
     pub(crate) async fn list(self, Place { resource, above }: Place) -> Answer {
-        self.first_use(&resource).await?;
+        first_use(&self.access, &self.runtime, &resource).await?;
         check_above(&self.access, &self.runtime, &resource, above.as_deref()).await?;
         let parameters = listing::parameters(&self.query)?;
         let mask = self.access.mask(&resource);
@@ -85,7 +85,7 @@ impl Asked {
     /// `GET /v2.0/gadgets/{id}`.
     pub(crate) async fn show(self, place: Place, part: &str) -> Answer {
         let fields = listing::fields(&listing::parameters(&self.query)?);
-        self.first_use(&place.resource).await?;
+        first_use(&self.access, &self.runtime, &place.resource).await?;
         let id = &self.access.id_of(&self.runtime, &place, part).await?;
         let Place { resource, above } = &place;
         let mask = self.access.mask(resource).limit(resource, &fields);
@@ -93,15 +93,6 @@ impl Asked {
         let row = self.access.show(&self.runtime, resource, id, above.as_deref(), &viewer.view()).await?;
         let texts = viewer.texts(&self.runtime, &[row], viewer.trimmed()).await?;
         Ok(etag::answer(&self.headers, one(resource, &texts)))
-    }
-
-    /// Before a project's first look at the collection its owner may make what
-    /// every project has.
-    async fn first_use(&self, resource: &Resource) -> Result<(), Refusal> {
-        match resource.first_use {
-            true => self.runtime.first_use(&self.access.caller, &resource.id.0).await,
-            false => Ok(()),
-        }
     }
 
     /// `POST /v2.0/gadgets`.
@@ -177,6 +168,15 @@ impl Asked {
                 Box::pin(async move { operation.run(&access, &work).await })
             })
             .await
+    }
+}
+
+/// Before a project's first look at a collection its owner may make what every
+/// project has.
+async fn first_use(access: &Access, runtime: &Runtime, resource: &Resource) -> Result<(), Refusal> {
+    match resource.first_use {
+        true => runtime.first_use(&access.caller, &resource.id.0).await,
+        false => Ok(()),
     }
 }
 

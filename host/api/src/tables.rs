@@ -141,8 +141,11 @@ impl View {
 
     /// Changes of a row in the words of the other collection.
     pub(crate) fn translate(&self, changes: &Map<String, Value>) -> Map<String, Value> {
-        let of = |name: &String| self.names.iter().find(|(own, _)| own == name).map_or(name, |(_, of)| of);
-        changes.iter().map(|(name, value)| (of(name).clone(), value.clone())).collect()
+        let of = |own: &str| self.names.iter().find(|(name, _)| name == own).map(|(_, of)| of.clone());
+        changes
+            .iter()
+            .map(|(name, value)| (of(name).unwrap_or_else(|| name.clone()), value.clone()))
+            .collect()
     }
 }
 

@@ -125,14 +125,6 @@ fn check_collection(collection: &Collection, problems: &mut Vec<Problem>) {
     }
     if let Some(named_by) = &collection.named_by {
         need("what names rows", named_by);
-        let parent = collection.parent.as_ref().map(|parent| &parent.attribute);
-        let unique = |key: &crate::Key| {
-            key.attributes.len() == 2
-                && [parent, Some(named_by)].iter().flatten().all(|a| key.attributes.contains(a))
-        };
-        if parent.is_none() || !collection.keys.iter().any(unique) {
-            problems.push(format!("'{named_by}' names rows of '{name}', and is not unique below a parent"));
-        }
     }
     if let Some(parent) = &collection.parent {
         need("the parent", &parent.attribute);
@@ -141,6 +133,16 @@ fn check_collection(collection: &Collection, problems: &mut Vec<Problem>) {
                 "the parent attribute '{}' of '{name}' is not declared as a reference",
                 parent.attribute
             ));
+        }
+    }
+    if let Some(named_by) = &collection.named_by {
+        let parent = collection.parent.as_ref().map(|parent| &parent.attribute);
+        let unique = |key: &crate::Key| {
+            key.attributes.len() == 2
+                && [parent, Some(named_by)].iter().flatten().all(|a| key.attributes.contains(a))
+        };
+        if parent.is_none() || !collection.keys.iter().any(unique) {
+            problems.push(format!("'{named_by}' names rows of '{name}', and is not unique below a parent"));
         }
     }
 }

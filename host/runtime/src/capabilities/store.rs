@@ -171,7 +171,8 @@ impl Host for HostState {
         unit.wrote(&collection, &row);
         let text = row.json();
         if news {
-            let told = operations::besides(&unit, &collection, Moment::AfterUpdate, &[row], &[change]);
+            let (rows, changes) = ([row], [change]);
+            let told = operations::besides(&unit, &collection, Moment::AfterUpdate, &rows, &changes);
             told.await.map_err(Abort)?;
         }
         Ok(Ok(text))
