@@ -42,6 +42,7 @@ fn build(finder: &Finder<'_>, owner: &Manifest, view: &Collection) -> Result<Tab
                 column: Some(column),
                 list: None,
                 rbac: None,
+                sparse: None,
             },
             (None, Some(field)) => Field {
                 name,
@@ -52,10 +53,20 @@ fn build(finder: &Finder<'_>, owner: &Manifest, view: &Collection) -> Result<Tab
                 list: field.list,
                 // Shown with the others, not by itself.
                 rbac: field.rbac.clone(),
+                sparse: None,
             },
             (None, None) => {
                 let kind = attribute.validate.column();
-                Field { name, kept, kind, place: Place::Document, column: None, list: None, rbac: None }
+                Field {
+                    name,
+                    kept,
+                    kind,
+                    place: Place::Document,
+                    column: None,
+                    list: None,
+                    rbac: None,
+                    sparse: None,
+                }
             }
         });
         references.extend(
