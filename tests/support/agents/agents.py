@@ -193,16 +193,23 @@ class OpenVSwitch(Agent):
 class Dhcp(Agent):
     """Has a port in each network that it serves, and is ready at once."""
 
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        # One thing after the other, or it would make two ports in a network.
+        self._serving = threading.Lock()
+
     def _sync(self):
         networks = self._call(PLUGIN, "get_active_networks_info", "1.1", host=self._host,
                               enable_dhcp_filter=False)
-        for network in networks or []:
-            self._serve(network)
+        with self._serving:
+            for network in networks or []:
+                self._serve(network)
 
     def _serve_id(self, network_id):
-        network = self._call(PLUGIN, "get_network_info", network_id=network_id, host=self._host)
-        if network:
-            self._serve(network)
+        with self._serving:
+            network = self._call(PLUGIN, "get_network_info", network_id=network_id, host=self._host)
+            if network:
+                self._serve(network)
 
     def _serve(self, network):
         served = [s for s in network.get("subnets", []) if s.get("enable_dhcp")]
