@@ -5,7 +5,7 @@ use crate::errors;
 use crate::rules::Kind;
 use crate::rules::attributes::{DIRECTIONS, DIRECTIONS_AND_ANY, MARKS, MOST};
 use crate::users::Port;
-use hadron_sdk::serde_json::Value;
+use hadron_sdk::serde_json::{Value, json};
 use hadron_sdk::{Document, Error, Result, config};
 
 /// The configuration key with the names of drivers.
@@ -31,6 +31,14 @@ impl Values {
             Values::Number => value.as_i64().is_some_and(|number| (0..=MOST).contains(&number)),
             Values::Marks => value.as_i64().is_some_and(|number| MARKS.contains(&number)),
             Values::Words(words) => value.as_str().is_some_and(|word| words.contains(&word)),
+        }
+    }
+
+    fn shown(self) -> (&'static str, Value) {
+        match self {
+            Values::Number => ("range", json!({"start": 0, "end": MOST})),
+            Values::Marks => ("choices", json!(MARKS)),
+            Values::Words(words) => ("choices", json!(words)),
         }
     }
 }
@@ -163,12 +171,30 @@ impl Drivers {
     pub(crate) fn know(&self, kind: Kind, rule: &Document) -> bool {
         self.0.iter().any(|driver| driver.carries_out(kind, rule))
     }
+
+    /// The sorts of rules that each of them carries out.
+    pub(crate) fn shared(&self) -> Vec<Kind> {
+        let all = |kind: &Kind| self.0.iter().all(|driver| driver.parameters(*kind).is_some());
+        if self.0.is_empty() { Vec::new() } else { Kind::ALL.into_iter().filter(all).collect() }
+    }
+
+    /// What each of them can do of a sort.
+    pub(crate) fn details(&self, kind: Kind) -> Value {
+        let parameter = |(name, values): &(&str, Values)| {
+            let (sort, values) = values.shown();
+            json!({"parameter_name": name, "parameter_values": values, "parameter_type": sort})
+        };
+        let details = self.0.iter().filter_map(|driver| {
+            let parameters: Vec<Value> = driver.parameters(kind)?.iter().map(parameter).collect();
+            Some(json!({"name": driver.name, "supported_parameters": parameters}))
+        });
+        details.collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hadron_sdk::serde_json::json;
 
     fn drivers(names: &[&str]) -> Drivers {
         Drivers::named(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap()
@@ -192,5 +218,35 @@ mod tests {
         assert!(!limited("ingress", card("macvtap", "binding_failed")));
         let mark = rule(json!({"dscp_mark": 8}));
         assert!(!drivers.take(Kind::DscpMarking, &mark, &card("macvtap", "unbound")));
+    }
+
+    #[test]
+    fn types_are_those_that_all_carry_out() {
+        let names = |kinds: Vec<Kind>| kinds.into_iter().map(Kind::name).collect::<Vec<_>>();
+        let two = drivers(&["openvswitch", "sriovnicswitch"]);
+        assert_eq!(names(two.shared()), ["bandwidth_limit", "minimum_bandwidth"]);
+        let bridge = drivers(&["linuxbridge"]);
+        assert_eq!(names(bridge.shared()), ["bandwidth_limit", "dscp_marking"]);
+        assert!(drivers(&[]).shared().is_empty());
+        assert!(Drivers::named(&["x".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn details_are_neutrons() {
+        assert_eq!(
+            drivers(&["openvswitch"]).details(Kind::MinimumPacketRate),
+            json!([{"name": "openvswitch", "supported_parameters": [
+                {
+                    "parameter_name": "min_kpps",
+                    "parameter_values": {"start": 0, "end": 2_147_483_647},
+                    "parameter_type": "range",
+                },
+                {
+                    "parameter_name": "direction",
+                    "parameter_values": ["any", "ingress", "egress"],
+                    "parameter_type": "choices",
+                },
+            ]}])
+        );
     }
 }

@@ -11,6 +11,7 @@ mod manifest;
 mod networks;
 mod policies;
 mod ports;
+mod rule_types;
 mod rules;
 mod users;
 
@@ -83,10 +84,15 @@ impl ServicePlugin for Qos {
         manifest::manifest()
     }
 
+    fn start(_: &Context) -> Result<()> {
+        rule_types::refresh()
+    }
+
     fn create(_: &Context, collection: &str, bodies: Vec<Document>) -> Result<()> {
         match Kind::of_collection(collection) {
             Some(kind) => rules::create(kind, &bodies),
             None if collection == policies::COLLECTION => policies::create(bodies),
+            None if collection == rule_types::COLLECTION => Err(rule_types::read_only()),
             None => Err(unknown(collection)),
         }
     }
@@ -95,6 +101,7 @@ impl ServicePlugin for Qos {
         match Kind::of_collection(collection) {
             Some(kind) => rules::update(kind, id, &current, &changes),
             None if collection == policies::COLLECTION => policies::update(id, &current, changes),
+            None if collection == rule_types::COLLECTION => Err(rule_types::read_only()),
             None => Err(unknown(collection)),
         }
     }
@@ -103,6 +110,7 @@ impl ServicePlugin for Qos {
         match Kind::of_collection(collection) {
             Some(kind) => rules::delete(kind, &documents),
             None if collection == policies::COLLECTION => policies::delete(&documents),
+            None if collection == rule_types::COLLECTION => Err(rule_types::read_only()),
             None => Err(unknown(collection)),
         }
     }

@@ -2,14 +2,14 @@
 
 use crate::rules::{self, Kind};
 use crate::users::{NETWORKS, PORTS};
-use crate::{drivers, networks, policies, ports};
+use crate::{drivers, networks, policies, ports, rule_types};
 use hadron_sdk::Manifest;
 use hadron_sdk::manifest::{ApiExtension, ConfigKey, Requests, ResourceRequest, Verb};
 use hadron_sdk::serde_json::json;
 use std::collections::BTreeMap;
 
 /// Title, alias, description and date of each extension, as Neutron lists them.
-const EXTENSIONS: [(&str, &str, &str, &str); 7] = [
+const EXTENSIONS: [(&str, &str, &str, &str); 8] = [
     ("Quality of Service", "qos", "The Quality of Service extension.", "2015-06-08T10:00:00-00:00"),
     (
         "Direction for QoS bandwidth limit rule",
@@ -47,6 +47,12 @@ const EXTENSIONS: [(&str, &str, &str, &str); 7] = [
         "Allow to configure QoS minimum packet rate rule.",
         "2021-07-14T10:00:00-00:00",
     ),
+    (
+        "Details of QoS rule types",
+        "qos-rule-type-details",
+        "Expose details about QoS rule types supported by loaded backend drivers",
+        "2017-06-22T10:00:00-00:00",
+    ),
 ];
 
 const READERS: &str =
@@ -69,6 +75,9 @@ fn policy() -> BTreeMap<String, String> {
             all.insert(format!("{verb}_policy_{}_rule", kind.name()), of_rules.to_owned());
         }
     }
+    all.insert("get_rule_type".to_owned(), "role:reader".to_owned());
+    // In Neutron the plugin says so.
+    all.insert(format!("get_rule_type:{}", rule_types::DRIVERS), "rule:admin_only".to_owned());
     all
 }
 
@@ -77,7 +86,10 @@ pub(crate) fn manifest() -> Manifest {
     let seen =
         |collection: &str| ResourceRequest { collection: collection.to_owned(), verbs: vec![Verb::Get] };
     Manifest {
-        collections: std::iter::once(policies::collection()).chain(rules::collections()).collect(),
+        collections: [policies::collection(), rule_types::collection()]
+            .into_iter()
+            .chain(rules::collections())
+            .collect(),
         extends: vec![networks::extends(), ports::extends()],
         extensions: EXTENSIONS
             .iter()
@@ -88,6 +100,7 @@ pub(crate) fn manifest() -> Manifest {
                 updated: (*updated).to_owned(),
             })
             .collect(),
+        start: true,
         events: vec![policies::subscription()],
         policy: policy(),
         config: vec![ConfigKey {

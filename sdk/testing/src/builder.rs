@@ -266,7 +266,7 @@ impl Builder {
                 "service",
                 &self.service,
                 Sort::Service,
-                owned(&["rbac", "service-providers", "flavors", "trunk", "qos"]),
+                owned(&["rbac", "service-providers", "flavors", "trunk", "qos", "logging"]),
             ),
             (
                 "type_drivers",
@@ -376,7 +376,7 @@ mod tests {
         assert_eq!(value["plugins"]["type_drivers"], json!(["vlan"]));
         assert_eq!(
             value["plugins"]["service"],
-            json!(["rbac", "service-providers", "flavors", "trunk", "qos", "gadgets"])
+            json!(["rbac", "service-providers", "flavors", "trunk", "qos", "logging", "gadgets"])
         );
         assert_eq!(value["plugins"]["core"], "x");
         assert_eq!(value["runtime"]["call_limit_ms"], 7);

@@ -532,3 +532,21 @@ async fn of_rules_that_contradict_each_other_one_is_made_on_postgres() -> Result
         None => Ok(()),
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn types_of_rules_tell_what_drivers_can_do() -> Result {
+    let server = world::sqlite().await?;
+    let client = server.client();
+    let listed = client.get("/v2.0/qos/rule-types").await?.expect(200)?;
+    assert_eq!(listed["rule_types"].as_array().map(Vec::len), Some(5));
+    let one = "/v2.0/qos/rule-types/dscp_marking";
+    let shown = client.get(one).await?.expect(200)?;
+    assert_eq!(shown["rule_type"]["type"], "dscp_marking");
+    assert_eq!(shown["rule_type"]["drivers"][0]["name"], "openvswitch");
+    assert_eq!(shown["rule_type"]["drivers"][0]["supported_parameters"][0]["parameter_name"], "dscp_mark");
+    let seen = server.client().member_of("p1")?.get(one).await?.expect(200)?;
+    assert_eq!(seen, json!({"rule_type": {"type": "dscp_marking"}}));
+    assert_eq!(client.get("/v2.0/qos/rule-types/nosuch").await?.expect_error(404)?.0, "QosRuleTypeNotFound");
+    client.delete(one).await?.expect(404)?;
+    Ok(())
+}
