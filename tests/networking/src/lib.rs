@@ -4,7 +4,9 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod cloud;
 pub mod compute;
 
 pub use cli::Cli;
+pub use cloud::Cloud;
 pub use hadron_api_tests::world;

@@ -1,5 +1,7 @@
 //! Every command of the `openstack` client about what ML2 serves.
 
+#[path = "client/agents.rs"]
+mod agents;
 #[path = "client/networks.rs"]
 mod networks;
 #[path = "client/port_attributes.rs"]
