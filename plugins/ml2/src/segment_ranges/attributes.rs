@@ -59,7 +59,7 @@ pub(crate) fn collection() -> Collection {
             number("maximum"),
         ],
         computed: vec![
-            Attribute { name: "used".to_owned(), validate: Validator::Dict, ..Attribute::default() },
+            Attribute { name: "used".to_owned(), validate: Validator::Dict, ..Attribute::default() }.into(),
             Attribute {
                 name: "available".to_owned(),
                 validate: Validator::List {
@@ -67,7 +67,8 @@ pub(crate) fn collection() -> Collection {
                     unique: false,
                 },
                 ..Attribute::default()
-            },
+            }
+            .into(),
         ],
         without: vec!["tenant_id".to_owned()],
         ..Collection::default()
