@@ -150,6 +150,9 @@ fn filters(parameters: &Parameters, resource: &Resource, mask: &Mask) -> Result<
         all.push(match kind(resource, mask, name) {
             None => Predicate::never(),
             Some(Kind::Standard(column, kind)) => one_of(column, &values, |text| standard(kind, text))?,
+            Some(Kind::Scalar(a)) if a.any_case => {
+                Predicate::Alike(name.to_owned(), values.into_iter().map(str::to_owned).collect())
+            }
             Some(Kind::Scalar(a)) => one_of(name, &values, |text| value(&a.validate, text))?,
             Some(Kind::Scalars(item)) => one_of(&format!("{name}.value"), &values, |text| value(item, text))?,
             Some(Kind::Items(members, table)) => items(name, &values, members, table)?,
@@ -330,6 +333,8 @@ mod tests {
         assert_eq!(predicate("name="), is_in("name", json!([""])));
         assert_eq!(predicate("tenant_id=p"), is_in("project_id", json!(["p"])));
         assert_eq!(predicate("acme%3Acolour=red"), is_in("acme:colour", json!(["red"])));
+        let alike = Predicate::Alike("status".into(), vec!["Up".into(), "DOWN".into()]);
+        assert_eq!(predicate("status=Up&status=DOWN"), alike);
     }
 
     #[test]

@@ -609,7 +609,7 @@ pub(crate) mod tests {
                     {"name": "shared", "validate": {"type": "boolean"}, "post": true, "put": true, "default": false, "filter": true, "enforce": true},
                     {"name": "level", "validate": {"type": "integer", "min": 0, "max": 100}, "nullable": true, "post": true, "put": true, "filter": true},
                     {"name": "vendor:kind", "validate": {"type": "string"}, "post": true, "filter": true, "enforce": true},
-                    {"name": "status", "validate": {"type": "string"}, "filter": true},
+                    {"name": "status", "validate": {"type": "string"}, "filter": true, "any_case": true},
                     {"name": "notes", "hidden": true},
                     {"name": "places", "post": true, "put": true, "enforce": true, "filter": true,
                      "validate": {"type": "list", "items": {"type": "object", "members": [

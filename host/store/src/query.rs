@@ -16,6 +16,8 @@ pub enum Predicate {
     Not(Box<Predicate>),
     /// Equal to one of the values; `Value::Null` matches an absent or null one.
     In(String, Vec<Value>),
+    /// Text that is one of these but for the case of its (ASCII) letters.
+    Alike(String, Vec<String>),
     /// Text that contains this text.
     Contains(String, String),
     /// Text that starts with this text.

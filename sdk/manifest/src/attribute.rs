@@ -32,6 +32,8 @@ pub struct Attribute {
     /// Accepted in `?name=value` and in `sort_key`; scalars only, or a list
     /// with a `list` table.
     pub filter: bool,
+    /// Text whose letters may be in any (ASCII) case in `?name=value`.
+    pub any_case: bool,
     /// Given an own indexed column (a key or a reference implies it).
     pub index: bool,
     /// Setting it is guarded by `create_MEMBER:NAME` / `update_MEMBER:NAME`,

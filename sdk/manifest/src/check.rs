@@ -257,6 +257,9 @@ fn check_attributes(collection: &str, attributes: &[Attribute], problems: &mut V
         if attribute.list.is_some() && !matches!(attribute.validate, Validator::List { .. }) {
             problems.push(format!("attribute '{name}' of '{collection}' has a list table but is no list"));
         }
+        if attribute.any_case && !matches!(attribute.validate, Validator::String { .. }) {
+            problems.push(format!("attribute '{name}' of '{collection}' is no text, so has no case"));
+        }
     }
 }
 

@@ -2,10 +2,13 @@
 
 use crate::outcome::{self, Outcome};
 use anyhow::{Context, Result, ensure};
+use hadron_api_tests::world;
 use hadron_interop::cloud::{Cloud, NETWORK_REGION};
 use hadron_interop::environment;
 use hadron_interop::keystone::PASSWORD;
-use hadron_sdk_testing::Server;
+use hadron_sdk_testing::{Client, Server};
+use hadron_test_support::{Agent, Peer, RabbitMq};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,6 +17,9 @@ use std::process::Command;
 const WORKERS: &str = "2";
 /// Tokens outlive any run.
 const TOKEN_SECONDS: u32 = 3600;
+
+/// Where the stand-in agents are.
+const HOST: &str = "tempest-host";
 
 /// A run.
 pub struct Run {
@@ -24,18 +30,23 @@ pub struct Run {
 }
 
 /// Runs the tests whose names begin so, on a cloud of their own; none where
-/// Tempest or Keystone is not installed.
+/// Tempest, Keystone or RabbitMQ is not installed.
 pub async fn run(prefixes: &[String]) -> Result<Option<Run>> {
     let stestr = environment::wanted("Tempest", environment::target("tempest/bin/stestr"))?;
     let Some(stestr) = stestr else { return Ok(None) };
-    let server = Server::builder().mechanism_drivers(&["openvswitch", "logger"]).config(
-        "[plugin.vlan.config]\nnetwork_vlan_ranges = [\"physnet1:100:299\"]\n\
+    let Some(broker) = RabbitMq::start() else { return Ok(None) };
+    let Some(peer) = Peer::start(&broker.url()) else { return Ok(None) };
+    let server = Server::builder().mechanism_drivers(&["openvswitch", "logger"]).config(&format!(
+        "[bus]\nurl = '{}'\n\
+         [plugin.vlan.config]\nnetwork_vlan_ranges = [\"physnet1:100:299\"]\n\
          [plugin.flat.config]\nflat_networks = [\"*\"]\n",
-    );
+        broker.url()
+    ));
     let Some(cloud) = Cloud::start(TOKEN_SECONDS, 300, server).await? else { return Ok(None) };
+    peer.play(&[Agent::openvswitch(HOST), Agent::dhcp(HOST), Agent::l3(HOST), Agent::metering(HOST)]);
     let folder = tempfile::Builder::new().prefix("hadron-tempest-").tempdir()?;
-    let extensions = extensions(&cloud).await?;
-    std::fs::write(folder.path().join("tempest.conf"), configuration(&cloud, folder.path(), &extensions))?;
+    let configuration = configuration(&cloud, folder.path()).await?;
+    std::fs::write(folder.path().join("tempest.conf"), configuration)?;
     std::fs::write(folder.path().join(".stestr.conf"), runner(&stestr)?)?;
     // A name that contains it somewhere else would be chosen too: anchored.
     let chosen: String = prefixes.iter().map(|p| format!("^{}\n", p.replace('.', "\\."))).collect();
@@ -59,17 +70,27 @@ pub async fn run(prefixes: &[String]) -> Result<Option<Run>> {
     Ok(Some(Run { outcomes, printed }))
 }
 
+/// A network that leads outside, with a subnet; its id.
+async fn public_network(admin: &Client) -> Result<String> {
+    let network = world::create(admin, "network", json!({"name": "public", "router:external": true})).await?;
+    let id = world::text(&network, "/id")?;
+    world::subnet(admin, &id, "203.0.113.0/24").await?;
+    Ok(id)
+}
+
 /// Aliases of what the server says it can do.
-async fn extensions(cloud: &Cloud) -> Result<String> {
-    let body = cloud.client("admin", "admin").await?.get("/v2.0/extensions").await?.expect(200)?;
+async fn extensions(admin: &Client) -> Result<String> {
+    let body = admin.get("/v2.0/extensions").await?.expect(200)?;
     let listed = body["extensions"].as_array().context("no extensions")?;
     let aliases: Vec<&str> = listed.iter().filter_map(|e| e["alias"].as_str()).collect();
     Ok(aliases.join(","))
 }
 
-fn configuration(cloud: &Cloud, folder: &Path, extensions: &str) -> String {
+async fn configuration(cloud: &Cloud, folder: &Path) -> Result<String> {
+    let admin = cloud.client("admin", "admin").await?;
+    let (public, extensions) = (public_network(&admin).await?, extensions(&admin).await?);
     let folder = folder.display();
-    format!(
+    Ok(format!(
         "[DEFAULT]\nlog_file = {folder}/tempest.log\n\
          [oslo_concurrency]\nlock_path = {folder}/lock\n\
          [auth]\nadmin_username = admin\nadmin_password = {PASSWORD}\nadmin_project_name = admin\n\
@@ -77,9 +98,10 @@ fn configuration(cloud: &Cloud, folder: &Path, extensions: &str) -> String {
          [identity]\nuri_v3 = {}\nauth_version = v3\nregion = {NETWORK_REGION}\n\
          [service_available]\nneutron = true\nnova = false\nglance = false\ncinder = false\nswift = false\n\
          [validation]\nrun_validation = false\n\
+         [network]\npublic_network_id = {public}\n\
          [network-feature-enabled]\napi_extensions = {extensions}\n",
         cloud.keystone.url()
-    )
+    ))
 }
 
 /// Where the tests are: only the network's are looked through.

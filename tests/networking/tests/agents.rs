@@ -56,6 +56,7 @@ async fn what_they_say_is_shown(cloud: &Cloud) -> Result {
     };
     assert_eq!(hosts("host=h2").await?, ["L3 agent"]);
     assert_eq!(hosts("availability_zone=east").await?, ["DHCP agent"]);
+    assert_eq!(hosts("agent_type=DHCP%20Agent").await?, ["DHCP agent"], "whatever the case of letters");
     assert_eq!(hosts("alive=false").await?, Vec::<Value>::new());
     assert_eq!(
         hosts("alive=true&sort_key=agent_type&sort_dir=desc").await?,
@@ -118,7 +119,10 @@ async fn zones_follow_from_agents(cloud: &Cloud) -> Result {
     let zone =
         |name: &str, resource: &str, state: &str| json!({"name": name, "resource": resource, "state": state});
     let east = zone("east", "network", "available");
-    assert_eq!(zones("?sort_key=name").await?, [east.clone(), zone("west", "router", "available")]);
+    assert_eq!(
+        zones("?sort_key=name&sort_dir=asc").await?,
+        [east.clone(), zone("west", "router", "available")]
+    );
     assert_eq!(zones("?resource=network").await?, [east]);
     let agent = cloud.agent("DHCP agent", "h1").await?;
     let one = format!("/v2.0/agents/{}", world::text(&agent, "/id")?);

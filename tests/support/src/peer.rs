@@ -156,16 +156,27 @@ impl Peer {
         Some(peer)
     }
 
-    /// Starts stand-in agents; each has reported once when this returns.
+    /// Starts stand-in agents as soon as a server listens; each has reported once
+    /// when this returns.
     ///
     /// # Panics
     /// When no server takes their reports.
     pub fn play(&self, agents: &[Agent]) {
+        self.find_server();
         let asked: Vec<&Value> = agents.iter().map(|agent| &agent.0).collect();
         let done = self.command(json!({"do": "agents", "agents": asked, "every": 5}));
         done.unwrap_or_else(|error| panic!("the agents do not start: {error:?}"));
         for host in asked.iter().map(|agent| &agent["host"]) {
             self.event(|event| event["event"] == "reported" && event["host"] == *host);
+        }
+    }
+
+    fn find_server(&self) {
+        let until = Instant::now() + PATIENCE;
+        let alive = json!({"do": "call", "topic": "q-reports-plugin", "method": "has_alive_neutron_server",
+            "timeout": 1});
+        while self.command(alive.clone()) != Ok(true.into()) {
+            assert!(Instant::now() < until, "no server listens to agents");
         }
     }
 

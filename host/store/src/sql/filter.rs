@@ -117,6 +117,7 @@ fn write(sql: &mut Sql, scope: Scope<'_>, predicate: &Predicate) -> Result<(), S
             referred(sql, table, attribute, condition)
         }
         Predicate::In(name, _)
+        | Predicate::Alike(name, _)
         | Predicate::Contains(name, _)
         | Predicate::StartsWith(name, _)
         | Predicate::Less(name, _)
@@ -247,6 +248,16 @@ fn compare(sql: &mut Sql, name: &str, operand: &Operand, predicate: &Predicate) 
         }
         Predicate::In(_, values) => {
             write_in(sql, operand, values);
+            Ok(())
+        }
+        Predicate::Alike(_, texts) => {
+            if operand.kind != Column::Text {
+                return Err(StoreError::Invalid(format!("'{name}' is no text that has letters")));
+            }
+            let texts = texts.iter().filter(|text| !text.contains('\0'));
+            sql.push("lower(");
+            operand.write(sql);
+            sql.push(")").one_of(Bind::Texts(texts.map(|text| text.to_ascii_lowercase()).collect()));
             Ok(())
         }
         Predicate::Contains(_, text) | Predicate::StartsWith(_, text) => {

@@ -282,6 +282,9 @@ on_both! {
         world.add(&shelves(), rows).await;
         let all = |parts: Vec<Predicate>| Predicate::All(parts);
         let within = |name: &str, values: Vec<Value>| Predicate::In(name.into(), values);
+        let alike = |name: &str, texts: &[&str]| {
+            Predicate::Alike(name.into(), texts.iter().map(|&text| text.to_owned()).collect())
+        };
         let not = |p: Predicate| Predicate::Not(Box::new(p));
         let cases: Vec<(Predicate, &str)> = vec![
             (Predicate::always(), "abcd"),
@@ -309,6 +312,10 @@ on_both! {
             (within("coats", vec![9.into()]), "b"),
             (within("colour", vec![Value::Null]), "acd"),
             (Predicate::Contains("name".into(), "lph".into()), "a"),
+            (alike("colour", &["bLUE", "red"]), "b"),
+            (alike("wood:kind", &["OAK"]), "a"),
+            (alike("name", &["Ä", "a\0"]), ""),
+            (alike("name", &[]), ""),
             (Predicate::Contains("name".into(), "%_".into()), "c"),
             (Predicate::Contains("wood:kind".into(), "a".into()), "ab"),
             (Predicate::StartsWith("name".into(), "al".into()), "c"),

@@ -243,6 +243,7 @@ pub(crate) fn painter() -> Manifest {
                 }),
                 ..Reference::default()
             }],
+            ..Extends::default()
         }],
         ..Manifest::default()
     }

@@ -54,7 +54,8 @@ fn agents() -> Collection {
         name: COLLECTION.to_owned(),
         member: "agent".to_owned(),
         attributes: vec![
-            Attribute { index: true, ..word("agent_type") },
+            // Clients do not agree on how it is written.
+            Attribute { index: true, any_case: true, ..word("agent_type") },
             word("binary"),
             word("topic"),
             Attribute { index: true, ..word("host") },
