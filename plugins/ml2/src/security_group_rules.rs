@@ -29,7 +29,10 @@ pub(crate) const POLICY: &[(&str, &str)] = &[
 
 /// Makes rules, all of one group. What they refer to is read once, however many
 /// they are.
-pub(crate) fn create(ctx: &Context, bodies: Vec<Document>) -> Result<()> {
+pub(crate) fn create(ctx: &Context, mut bodies: Vec<Document>) -> Result<()> {
+    for body in &mut bodies {
+        body.entry("description").or_insert_with(|| json!(""));
+    }
     let groups = distinct(&bodies, "security_group_id");
     let [group_id] = groups.as_slice() else { return Err(errors::not_single_group()) };
     let projects = distinct(&bodies, "project_id");

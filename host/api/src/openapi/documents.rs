@@ -28,10 +28,14 @@ pub(super) fn open(context: &Context<'_>) -> Vec<(&'static str, Operations)> {
         ("reasons", json!({"type": "array", "items": text()})),
     ]);
     let count = || json!({"type": "integer", "minimum": 0});
+    let mut bus =
+        body(&[("state", json!({"enum": ["in process", "connected", "away"]})), ("reason", text())]);
+    super::schema::set(&mut bus, "required", json!(["state"]));
     let ready = body(&[
         ("status", json!({"enum": ["ready", "not ready"]})),
         ("reasons", json!({"type": "array", "items": text()})),
         ("plugins", body(&[("loaded", count()), ("refused", count())])),
+        ("bus", bus),
     ]);
     let page = |media: &str| {
         let content =

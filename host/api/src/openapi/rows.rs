@@ -45,11 +45,13 @@ fn shown(tables: &Tables, words: &Words, resource: &Resource) -> Value {
         properties.insert(derived.name.clone(), noted(tables, resource, schema, &derived.name, "get"));
     }
     for attribute in resource.computed.iter().map(|c| &c.attribute).filter(|a| !a.hidden) {
-        let schema = read_only(schema::answered(&attribute.validate, attribute.nullable));
+        let schema = read_only(schema::answered(&attribute.validate, true));
         properties.insert(attribute.name.clone(), noted(tables, resource, schema, &attribute.name, "get"));
     }
     for attribute in resource.attributes.iter().filter(|a| !a.hidden) {
-        let mut schema = schema::answered(&attribute.validate, attribute.nullable);
+        // What nobody gave is null: a plugin may write rows without it.
+        let may_lack = !attribute.required && attribute.default.is_none();
+        let mut schema = schema::answered(&attribute.validate, attribute.nullable || may_lack);
         if !attribute.post && !attribute.put {
             schema = read_only(schema);
         }

@@ -24,7 +24,8 @@ pub(crate) fn collection() -> Collection {
         .chain([
             filterable("normalized_cidr", Validator::String { max: None }),
             filterable("belongs_to_default_sg", Validator::Boolean),
-            Attribute { put: false, ..text("description", 255) },
+            // Rules that the server makes have none.
+            Attribute { put: false, default: None, ..text("description", 255) },
             hidden(IDENTITY),
         ])
         .collect(),

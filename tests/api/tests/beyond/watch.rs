@@ -73,7 +73,7 @@ async fn rename(client: &Client, id: &str, name: &str) -> Result {
 async fn what_the_caller_may_see(server: Server) -> Result {
     let admin = server.client();
     let member = server.client().member_of("p1")?;
-    let mut all = Stream::open(&server, "", &[]).await?;
+    let mut all = Stream::open(&server, "collections=networks,subnets,ports", &[]).await?;
     let own = [("x-project-id", "p1"), ("x-roles", "member,reader")];
     let mut theirs = Stream::open(&server, "collections=networks,subnets", &own).await?;
 
