@@ -76,7 +76,7 @@ mod tests {
         let address = "127.0.0.1:9696".parse().unwrap();
         let text = text(&config, address, &plugins, Duration::from_millis(7), Duration::from_millis(9));
         for part in [
-            "listens on http://127.0.0.1:9696 (no authentication, SQLite .hadron/hadron.db)",
+            "listens on http://127.0.0.1:9696 (no authentication, SQLite .hadron/hadron.db, messages: in process)",
             "0 plugins loaded in 7 ms: none",
             "not loaded: acme.wasm: it is no component",
             "openstack --os-auth-type none --os-endpoint http://127.0.0.1:9696 network create demo",
