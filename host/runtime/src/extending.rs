@@ -66,7 +66,7 @@ pub(crate) async fn extend(
                 let mut before = defaults(&plugin, id);
                 let now = until_now.as_deref().and_then(|text| serde_json::from_str::<Document>(text).ok());
                 before.extend(now.unwrap_or_default());
-                if wanted.iter().all(|(name, value)| before.get(name) == Some(value)) {
+                if wanted.iter().all(|(name, value)| before.get(name).unwrap_or(&Value::Null) == value) {
                     if let (None, Some(kept)) = (original, kept.get_mut(place)) {
                         kept.push((name.to_owned(), before));
                     }

@@ -16,7 +16,9 @@ async fn a_shelf_shows_its_books() -> Result {
     let book = make(&client, &books, "book", json!({"name": "b", "description": "d"})).await?;
     let before = client.get(&own).await?.expect(200)?["shelf"]["revision_number"].as_i64().unwrap();
     client.put(&format!("{}/tags", at(&books, &book)), &json!({"tags": ["red"]})).await?.expect(200)?;
-    let book = client.get(&at(&books, &book)).await?.expect(200)?["book"].take();
+    let mut book = client.get(&at(&books, &book)).await?.expect(200)?["book"].take();
+    // What is computed is asked for where a row is shown itself.
+    book.as_object_mut().unwrap().remove("binder:page");
     let now = client.get(&own).await?.expect(200)?["shelf"].take();
     assert_eq!(now["books"], json!([book]));
     assert_eq!(book["tags"], json!(["red"]));
