@@ -22,6 +22,7 @@ use hadron_sdk::serde_json::{Value, json};
 use hadron_sdk::store::{self, InsertError, Query, StoreError};
 use hadron_sdk::{Document, Error, Result, random};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 const COLLECTION: &str = "port_bindings";
 
@@ -209,14 +210,27 @@ fn forget(rows: &[Row]) -> Result<()> {
 
 /// Gives back what drivers asked for below the first level.
 fn release(rows: &[Row]) -> Result<()> {
-    let lower = rows.iter().flat_map(|row| row.binding.levels.iter().skip(1));
-    segments::release_unused(&lower.map(|level| level.segment.id.clone()).collect())
+    segments::release_unused(&lower(rows))
+}
+
+fn lower(rows: &[Row]) -> BTreeSet<String> {
+    rows.iter().flat_map(|row| row.binding.segments().skip(1)).map(str::to_owned).collect()
+}
+
+/// Segments below the first level of bindings of these ports that wait.
+pub(crate) fn lower_segments(ports: &[Document]) -> Result<BTreeSet<String>> {
+    let movable = ports.iter().filter(|port| owners::can_move(text(port, "device_owner")));
+    let ids: Vec<&str> = movable.map(|port| text(port, "id")).collect();
+    match ids.is_empty() {
+        true => Ok(BTreeSet::new()),
+        false => Ok(lower(&store::find(COLLECTION, &Query::all().any_of("port_id", ids))?)),
+    }
 }
 
 /// How many bindings of these ports wait that were made with a segment.
 pub(crate) fn waiting_with(segment_id: &str, ports: &[Document]) -> Result<usize> {
     let ids = ports.iter().map(|port| text(port, "id"));
     let rows: Vec<Row> = store::find(COLLECTION, &Query::all().any_of("port_id", ids))?;
-    let with_it = |row: &&Row| row.binding.levels.iter().any(|level| level.segment.id == segment_id);
+    let with_it = |row: &&Row| row.binding.segments().any(|id| id == segment_id);
     Ok(rows.iter().filter(with_it).count())
 }

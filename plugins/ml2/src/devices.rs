@@ -9,7 +9,7 @@ use crate::provisioning::Entity;
 use crate::rpc::{no_such_method, word};
 use hadron_sdk::serde_json::{Value, json};
 use hadron_sdk::store::{self, Query};
-use hadron_sdk::{Document, Error, Network, Result};
+use hadron_sdk::{Document, Error, Network, Result, rpc};
 use std::collections::BTreeSet;
 
 /// What is understood.
@@ -26,10 +26,15 @@ pub(crate) const METHODS: [&str; 6] = [
 /// id. In Neutron: `INTERFACE_PREFIXES`.
 const PREFIXES: [&str; 3] = ["tap", "qvo", "sg-"];
 
+/// The notification that a port of an instance was plugged in at a host that it
+/// is not bound at.
+const PLUGGED_ELSEWHERE: &str = "port.plugged_elsewhere";
+
 /// Answers one of them.
 pub(crate) fn receive(method: &str, arguments: &Value) -> Result<Value> {
     let host = word(arguments, "host");
-    let one = || devices(arguments.get("device"));
+    // A card is named by two texts, which are one device all the same.
+    let one = || devices(Some(&arguments.get("device").cloned().into_iter().collect()));
     match method {
         "update_device_up" => up(&one()?, host).map(|_| Value::Null),
         "update_device_down" => Ok(down(&one()?, host)?.pop().unwrap_or_default()),
@@ -112,6 +117,12 @@ fn up(devices: &[Device], host: &str) -> Result<Vec<String>> {
     for port in devices.iter().filter_map(|device| device.port.as_ref()) {
         if host.is_empty() || is_on(port, host) {
             ports::agreed(port, Entity::Wiring)?;
+        } else if text(port, "device_owner").starts_with("compute:") {
+            // Nova waits for that before it moves an instance there. In
+            // Neutron: `notify_port_active_direct`.
+            let named =
+                ["id", "device_id", "device_owner"].map(|name| (name.to_owned(), json!(text(port, name))));
+            rpc::notify(PLUGGED_ELSEWHERE, &Document::from_iter(named))?;
         }
     }
     Ok(devices.iter().map(|device| device.name.clone()).collect())

@@ -5,6 +5,7 @@ use crate::document::{text, typed};
 use crate::networks::Networks;
 use crate::ports::FixedIp;
 use crate::records;
+use crate::segments::SegmentRow;
 use hadron_sdk::drivers::{self, Driver};
 use hadron_sdk::{Document, NetworkContext, Operation, PortContext, ResourceRef, Result, SubnetContext};
 
@@ -160,12 +161,20 @@ fn port_contexts(changed: &[Changed<'_>], networks: &Networks) -> Result<Vec<Por
     changed.iter().map(|changed| port_context(*changed, networks)).collect()
 }
 
-/// What a driver sees of a port.
+/// What a driver sees of a port. Among the segments of its network are those that
+/// it is offered to be bound with later, though they are newer than what was read
+/// of the network.
 pub(crate) fn port_context(changed: Changed<'_>, networks: &Networks) -> Result<PortContext> {
+    let mut network = networks.record(text(changed.current, "network_id"))?;
+    for offered in typed::<Vec<SegmentRow>>(changed.current, "binding_offered")? {
+        if !network.segments.iter().any(|segment| segment.id == offered.id) {
+            network.segments.push(offered.record());
+        }
+    }
     Ok(PortContext {
         current: records::port(changed.current)?,
         original: changed.original.map(records::port).transpose()?,
-        network: networks.record(text(changed.current, "network_id"))?,
+        network,
         levels: records::levels(changed.current)?,
         original_levels: changed.original.map(records::levels).transpose()?.unwrap_or_default(),
     })

@@ -21,6 +21,7 @@ pub(crate) use dhcp_options::EXTENSIONS;
 pub(crate) use plan::FixedIp;
 pub(crate) use security::{EXTENSIONS as SECURITY_EXTENSIONS, POLICY as SECURITY_POLICY};
 
+use crate::binding::Binding;
 use crate::dns::Zone;
 use crate::document::{differing, distinct, merged, row, set, take, text, typed};
 use crate::mechanisms::{Changed, Mechanisms};
@@ -29,7 +30,7 @@ use crate::networks::Networks;
 use crate::provisioning::{self, Entity};
 use crate::segments::{self, Reach};
 use crate::subnets::{self, Subnet};
-use crate::{binding, bindings, dhcp, dns, errors, networks, owners, records, security_groups};
+use crate::{binding, bindings, dhcp, dns, errors, networks, owners, security_groups};
 use addresses::Order;
 use eligible::Eligible;
 use hadron_sdk::serde_json::{Value, json};
@@ -492,12 +493,14 @@ pub(crate) fn delete(documents: &[Document]) -> Result<()> {
     for document in documents {
         addresses.extend(typed::<Vec<FixedIp>>(document, "fixed_ips")?);
     }
+    let mut left = lower_segments(documents)?;
+    left.extend(bindings::lower_segments(documents)?);
     store::delete(COLLECTION, &ids).map_err(|error| match error {
         StoreError::NotFound => errors::port_not_found(&ids.join(",")),
         other => Error::from(other),
     })?;
     addresses::give_back(&addresses, &[])?;
-    segments::release_unused(&lower_segments(documents)?)?;
+    segments::release_unused(&left)?;
     if mechanisms.want("port") {
         mechanisms.ports(Operation::Delete, &Changed::all(documents), &nets)?;
     }
@@ -509,7 +512,7 @@ pub(crate) fn delete(documents: &[Document]) -> Result<()> {
 fn lower_segments(ports: &[Document]) -> Result<BTreeSet<String>> {
     let mut lower = BTreeSet::new();
     for port in ports {
-        lower.extend(records::levels(port)?.into_iter().skip(1).map(|level| level.segment.id));
+        lower.extend(Binding::active(port)?.segments().skip(1).map(str::to_owned));
     }
     Ok(lower)
 }
@@ -520,8 +523,7 @@ pub(crate) fn bound_with(segment_id: &str, network_id: &str) -> Result<usize> {
     let ports: Vec<Document> = store::find(COLLECTION, &Query::all().equal("network_id", network_id))?;
     let mut bound = 0;
     for port in &ports {
-        let with_it = records::levels(port)?.iter().any(|level| level.segment.id == segment_id);
-        bound += usize::from(with_it);
+        bound += usize::from(Binding::active(port)?.segments().any(|id| id == segment_id));
     }
     Ok(bound + bindings::waiting_with(segment_id, &ports)?)
 }

@@ -30,7 +30,7 @@ const SUBNET: [&str; 15] = [
     "host_routes",
     "prefixlen",
 ];
-const PORT: [&str; 19] = [
+const PORT: [&str; 20] = [
     "id",
     "project_id",
     "tenant_id",
@@ -49,6 +49,7 @@ const PORT: [&str; 19] = [
     "binding:vif_details",
     "binding_levels",
     "binding_pending",
+    "binding_offered",
     crate::provisioning::AWAITED,
 ];
 

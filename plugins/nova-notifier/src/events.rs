@@ -10,11 +10,20 @@ pub(crate) const CHANGED: &str = "changed";
 pub(crate) const DELETED: &str = "deleted";
 
 /// What drivers and agents change, and no client: of no interest by itself.
-const WITHIN: [&str; 5] =
-    ["status", "binding:vif_type", "binding:vif_details", "binding_levels", "binding_pending"];
+const WITHIN: [&str; 7] = [
+    "status",
+    "binding:vif_type",
+    "binding:vif_details",
+    "binding_levels",
+    "binding_pending",
+    "binding_offered",
+    "provisioning",
+];
 
 /// By which an instance gets a port, or loses it.
 const BELONGING: [&str; 2] = ["device_id", "device_owner"];
+
+const PLUGGED: &str = "network-vif-plugged";
 
 /// The status of a port that Nova was told nothing of.
 const DOWN: &str = "DOWN";
@@ -38,6 +47,9 @@ pub(crate) enum Deed {
     /// These attributes were changed.
     Updated(Vec<String>),
     Deleted,
+    /// It was plugged in at a host that it is not bound at, as one is that is
+    /// about to move there.
+    PluggedElsewhere,
 }
 
 /// What Nova is told, and the status that it knows then.
@@ -65,7 +77,7 @@ impl Port {
             Deed::Updated(names) => {
                 self.is_instances() || names.iter().any(|name| BELONGING.contains(&name.as_str()))
             }
-            Deed::Deleted => self.is_instances(),
+            Deed::Deleted | Deed::PluggedElsewhere => self.is_instances(),
         }
     }
 
@@ -91,6 +103,11 @@ pub(crate) fn of(port: &Port, deed: &Deed, known: Option<&str>, wanted: (bool, b
         events.extend(data.then(|| port.event("network-vif-deleted", None)));
         return Told { events, status: DOWN.to_owned() };
     }
+    if *deed == Deed::PluggedElsewhere {
+        // How it is where it is bound stays as it was.
+        events.extend(statuses.then(|| port.event(PLUGGED, Some("completed"))));
+        return Told { events, status: known.unwrap_or(DOWN).to_owned() };
+    }
     events.extend(
         change(known.unwrap_or(DOWN), &port.status)
             .filter(|_| statuses)
@@ -98,7 +115,7 @@ pub(crate) fn of(port: &Port, deed: &Deed, known: Option<&str>, wanted: (bool, b
     );
     let asked = match deed {
         Deed::Updated(names) => names.iter().any(|name| !WITHIN.contains(&name.as_str())),
-        Deed::Created | Deed::Deleted => false,
+        Deed::Created | Deed::Deleted | Deed::PluggedElsewhere => false,
     };
     events.extend((data && asked).then(|| port.event("network-changed", None)));
     Told { events, status: port.status.clone() }
@@ -108,8 +125,8 @@ pub(crate) fn of(port: &Port, deed: &Deed, known: Option<&str>, wanted: (bool, b
 fn change(before: &str, now: &str) -> Option<(&'static str, &'static str)> {
     match (before, now) {
         ("ACTIVE", DOWN) => Some(("network-vif-unplugged", "completed")),
-        (DOWN | "BUILD", "ACTIVE") => Some(("network-vif-plugged", "completed")),
-        (DOWN | "BUILD", "ERROR") => Some(("network-vif-plugged", "failed")),
+        (DOWN | "BUILD", "ACTIVE") => Some((PLUGGED, "completed")),
+        (DOWN | "BUILD", "ERROR") => Some((PLUGGED, "failed")),
         _ => None,
     }
 }
@@ -172,6 +189,20 @@ mod tests {
         assert_eq!(names(&port, &updated("binding:vif_type"), None), [] as [&str; 0]);
         assert_eq!(names(&port, &Deed::Deleted, Some("ACTIVE")), ["network-vif-deleted"]);
         assert!(of(&port, &updated("name"), None, (true, false)).events.is_empty());
+    }
+
+    #[test]
+    fn a_port_that_is_plugged_in_where_it_is_not_bound_stays_as_it_was() {
+        let port = port("compute:nova", "ACTIVE");
+        for known in [None, Some("ACTIVE")] {
+            let told = of(&port, &Deed::PluggedElsewhere, known, (true, true));
+            assert_eq!((told.events.len(), told.status.as_str()), (1, known.unwrap_or("DOWN")));
+            assert_eq!(
+                (&told.events[0]["name"], &told.events[0]["status"]),
+                (&json!(PLUGGED), &json!("completed"))
+            );
+        }
+        assert!(of(&port, &Deed::PluggedElsewhere, None, (false, true)).events.is_empty());
     }
 
     #[test]

@@ -30,6 +30,10 @@ use serde::Deserialize;
 /// What Nova was told of each port: its status, and how often anything.
 const TOLD: &str = "told";
 
+/// The notification by which ML2 tells that a port was plugged in at a host that
+/// it is not bound at.
+const PLUGGED_ELSEWHERE: &str = "port.plugged_elsewhere";
+
 /// Configuration keys, named as Neutron's are less `notify_nova_on_`.
 const STATUS_CHANGES: &str = "port_status_changes";
 const DATA_CHANGES: &str = "port_data_changes";
@@ -54,6 +58,7 @@ impl ServicePlugin for NovaNotifier {
                     manifest::Moment::AfterDelete,
                 ],
             }],
+            topics: vec![PLUGGED_ELSEWHERE.into()],
             start: true,
             config: vec![
                 key(nova::ENDPOINT, "where Nova's API is, as http://10.0.0.5:8774/v2.1", Value::Null),
@@ -87,6 +92,17 @@ impl ServicePlugin for NovaNotifier {
         let heard: Vec<(&Port, Deed)> =
             ports.iter().zip(deeds?).filter(|(port, deed)| port.concerns(deed)).collect();
         if heard.is_empty() { Ok(()) } else { tell(&heard) }
+    }
+
+    fn receive(_: &Context, topic: &str, method: &str, arguments: Value) -> Result<Value> {
+        if topic != PLUGGED_ELSEWHERE {
+            return Err(Error::no_such_method(topic, method));
+        }
+        let port: Port = serde_json::from_value(arguments)?;
+        if port.concerns(&Deed::PluggedElsewhere) {
+            tell(&[(&port, Deed::PluggedElsewhere)])?;
+        }
+        Ok(Value::Null)
     }
 
     fn deliver(entry: Entry) -> WorkOutcome {

@@ -1,10 +1,13 @@
 //! The network service as Nova uses it: the requests that it sends for an
 //! instance, and the events that it waits for. `examples/rust-switch` binds the
-//! ports of two hosts, without an agent that would report.
+//! ports of two hosts, without an agent that would report; in the last tests
+//! stand-in agents plug ports in and say so.
 
+use hadron_networking_tests::Cloud;
 use hadron_networking_tests::compute::{Mood, Nova};
-use hadron_networking_tests::world::{create, list, network, subnet, text};
+use hadron_networking_tests::world::{self, create, list, network, subnet, text};
 use hadron_sdk_testing::{Client, Plugin, Result, Server, build_guest, until};
+use hadron_test_support::Agent;
 use hadron_tests_drivers::Switch;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -18,6 +21,11 @@ const PLUGGED: &str = "network-vif-plugged";
 const UNPLUGGED: &str = "network-vif-unplugged";
 const CHANGED: &str = "network-changed";
 const DELETED: &str = "network-vif-deleted";
+
+async fn notifier(nova: &Nova) -> Result<Plugin> {
+    let notifier = Plugin::new("nova-notifier", build_guest(NOTIFIER).await?);
+    Ok(notifier.service().http(nova.url()).config("endpoint", nova.endpoint()))
+}
 
 struct World {
     server: Server,
@@ -35,11 +43,7 @@ impl World {
             .http(switch.url())
             .config("endpoint", switch.endpoint())
             .config("hosts", json!(["rack-1", "rack-2"]));
-        let notifier = Plugin::new("nova-notifier", build_guest(NOTIFIER).await?)
-            .service()
-            .http(nova.url())
-            .secret("token", "env:NOVA_TOKEN")
-            .config("endpoint", nova.endpoint());
+        let notifier = notifier(&nova).await?.secret("token", "env:NOVA_TOKEN");
         let server = Server::builder()
             .mechanism_drivers(&[])
             .plugin(driver)
@@ -198,4 +202,117 @@ async fn what_nova_does_not_take_is_not_sent_again() -> Result {
     }
     assert!(world.server.log().contains("could not do anything with an event"));
     Ok(())
+}
+
+/// A cloud with agents that plug in what they are told to, on two hosts.
+struct Agents {
+    cloud: Cloud,
+    nova: Nova,
+    client: Client,
+    network: String,
+}
+
+impl Agents {
+    async fn start() -> Result<Option<Agents>> {
+        let nova = Nova::start().await?;
+        let builder = world::builder().mechanism_drivers(&["openvswitch"]).plugin(notifier(&nova).await?);
+        let agents = [Agent::openvswitch("h1").told(), Agent::openvswitch("h2").told(), Agent::dhcp("h3")];
+        let Some(cloud) = Cloud::of(builder, &agents).await? else { return Ok(None) };
+        let client = cloud.client().header("x-roles", "admin,service,member,reader")?;
+        let network = network(&client, "n").await?;
+        subnet(&client, &network, "10.0.0.0/24").await?;
+        Ok(Some(Agents { cloud, nova, client, network }))
+    }
+
+    async fn put(&self, port: &str, body: Value) -> Result<Value> {
+        let answer = self.client.put(&format!("/v2.0/ports/{port}"), &json!({"port": body})).await?;
+        Ok(answer.expect(200)?["port"].clone())
+    }
+
+    /// As the agent does when the instance's interface appears on its host.
+    fn appears(&self, port: &str, host: &str) -> Value {
+        let arguments = json!({"device": port, "host": host, "agent_id": format!("ovs-agent-{host}")});
+        let details = self.cloud.peer.call("q-plugin", "get_device_details", arguments).unwrap();
+        self.cloud.peer.up(host, &[port]).unwrap();
+        details
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nova_hears_what_agents_say_of_an_instance_that_boots_moves_and_ends() -> Result {
+    let Some(world) = Agents::start().await? else { return Ok(()) };
+    let (client, nova) = (&world.client, &world.nova);
+
+    // Boot: bound, built, and plugged in when wiring and addresses are ready.
+    let port = create(client, "port", json!({"network_id": world.network, "device_id": INSTANCE})).await?;
+    let id = text(&port, "/id")?;
+    let mut heard = vec![CHANGED, PLUGGED];
+    let bound = world.put(&id, json!({"device_owner": "compute:az1", "binding:host_id": "h1"})).await?;
+    assert_eq!((&bound["binding:vif_type"], &bound["status"]), (&json!("ovs"), &json!("DOWN")));
+    assert_eq!(world.appears(&id, "h1")["port_id"], json!(id));
+    world.cloud.status(&id, "ACTIVE").await?;
+    nova.hears(&id, &heard).await?;
+    let event = nova.events().into_iter().find(|event| event["name"] == PLUGGED).unwrap();
+    assert_eq!(event, json!({"name": PLUGGED, "server_uuid": INSTANCE, "tag": id, "status": "completed"}));
+
+    // Live migration: the destination has it plugged in before it runs there,
+    // and says so although the port is at the source.
+    let bindings = format!("/v2.0/ports/{id}/bindings");
+    let wanted = json!({"binding": {"host": "h2", "vnic_type": "normal", "profile": {"migrating_to": "h2"}}});
+    let made = client.post(&bindings, &wanted).await?.expect(201)?;
+    assert_eq!(
+        (&made["binding"]["status"], &made["binding"]["vif_type"]),
+        (&json!("INACTIVE"), &json!("ovs"))
+    );
+    assert_eq!(world.appears(&id, "h2"), json!({"device": id, "no_active_binding": true}));
+    heard.push(PLUGGED);
+    nova.hears(&id, &heard).await?;
+    let source = client.get(&format!("/v2.0/ports/{id}")).await?.expect(200)?["port"].take();
+    assert_eq!((&source["status"], &source["binding:host_id"]), (&json!("ACTIVE"), &json!("h1")));
+    // It runs there now: down at the source, up as soon as the destination says.
+    client.put(&format!("{bindings}/h2/activate"), &json!({})).await?.expect(200)?;
+    heard.extend([UNPLUGGED, CHANGED]);
+    nova.hears(&id, &heard).await?;
+    world.appears(&id, "h2");
+    world.cloud.status(&id, "ACTIVE").await?;
+    heard.push(PLUGGED);
+    nova.hears(&id, &heard).await?;
+    // The source forgets it: nothing that concerns Nova.
+    world.cloud.peer.down("h1", &[&id]).unwrap();
+    client.delete(&format!("{bindings}/h1")).await?.expect(204)?;
+    assert_eq!(nova.heard(&id), heard);
+
+    // The instance is stopped, started and deleted.
+    world.cloud.peer.down("h2", &[&id]).unwrap();
+    world.cloud.status(&id, "DOWN").await?;
+    heard.push(UNPLUGGED);
+    nova.hears(&id, &heard).await?;
+    world.appears(&id, "h2");
+    world.cloud.status(&id, "ACTIVE").await?;
+    heard.push(PLUGGED);
+    nova.hears(&id, &heard).await?;
+    client.delete(&format!("/v2.0/ports/{id}")).await?.expect(204)?;
+    heard.push(DELETED);
+    nova.hears(&id, &heard).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nova_hears_what_agents_say_of_a_port_that_is_attached() -> Result {
+    let Some(world) = Agents::start().await? else { return Ok(()) };
+    let id = text(&create(&world.client, "port", json!({"network_id": world.network})).await?, "/id")?;
+    let attach = json!({"device_id": INSTANCE, "device_owner": "compute:nova", "binding:host_id": "h1"});
+    world.put(&id, attach).await?;
+    world.appears(&id, "h1");
+    world.cloud.status(&id, "ACTIVE").await?;
+    world.nova.hears(&id, &[CHANGED, PLUGGED]).await?;
+    let detach = json!({"device_id": "", "device_owner": "", "binding:host_id": "", "binding:profile": {}});
+    assert_eq!(world.put(&id, detach).await?["status"], "DOWN");
+    world.cloud.peer.down("h1", &[&id]).unwrap();
+    world.put(&id, json!({"name": "free"})).await?;
+    assert_eq!(world.nova.heard(&id), [CHANGED, PLUGGED], "nobody's any more");
+    // A host that no agent is on: nobody plugs it in, and Nova waits in vain.
+    let lost = json!({"device_id": INSTANCE, "device_owner": "compute:nova", "binding:host_id": "h9"});
+    assert_eq!(world.put(&id, lost).await?["binding:vif_type"], "binding_failed");
+    world.cloud.peer.call("q-plugin", "update_device_up", json!({"device": id, "host": "h9"})).unwrap();
+    world.nova.hears(&id, &[CHANGED, PLUGGED, CHANGED]).await
 }

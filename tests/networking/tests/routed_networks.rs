@@ -1,7 +1,9 @@
 //! Networks whose subnets are on segments.
 
+use hadron_networking_tests::Cloud;
 use hadron_networking_tests::world::{create, list, network, sqlite, subnet, text};
 use hadron_sdk_testing::{Client, Result, Server};
+use hadron_test_support::Agent;
 use serde_json::{Value, json};
 
 const NOBODY: &str = "8f2f0f5e-0a0a-4d6e-9a64-3a2c0d2d6c11";
@@ -190,5 +192,71 @@ async fn a_port_has_addresses_of_one_segment() -> Result {
     let (kind, _) = routed.refused(409, json!({"binding:host_id": "elsewhere"})).await?;
     assert_eq!(kind, "HostNotConnectedToAnySegment");
     routed.refused(400, json!({"ip_allocation": "deferred"})).await?;
+    Ok(())
+}
+
+/// Hosts are connected to the segments whose physical networks their agents
+/// name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_gets_an_address_of_the_segment_that_its_hosts_agent_reaches() -> Result {
+    let on = |host: &str, place: &str| {
+        Agent::openvswitch(host).configuration("bridge_mappings", json!({place: "br-ex"}))
+    };
+    let vlans = "[plugin.vlan.config]\nnetwork_vlan_ranges = [\"left:10:20\", \"right:10:20\"]\n";
+    let agents = [on("h1", "left"), on("h2", "right"), on("h3", "elsewhere")];
+    let Some(cloud) = Cloud::start(vlans, &agents).await? else { return Ok(()) };
+    let client = cloud.client();
+    let segment = |place: &str| json!({"provider:network_type": "vlan", "provider:physical_network": place});
+    let made = json!({"segments": [segment("left"), segment("right")]});
+    let network = text(&create(&client, "network", made).await?, "/id")?;
+    let mut subnets = Vec::new();
+    for (place, cidr) in [("left", "10.1.0.0/24"), ("right", "10.2.0.0/24")] {
+        let path = format!("/v2.0/segments?network_id={network}&physical_network={place}");
+        let segment = text(&list(&client, &path).await?[0], "/id")?;
+        let subnet = json!({"network_id": network, "ip_version": 4, "cidr": cidr, "segment_id": segment});
+        subnets.push(text(&create(&client, "subnet", subnet).await?, "/id")?);
+    }
+    let port = |more: Value| {
+        let mut port = json!({"network_id": network, "device_owner": "compute:nova"});
+        port.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "port": port })
+    };
+    let post = async |more: Value| client.post("/v2.0/ports", &port(more)).await;
+
+    // On a host at once: from the segment there, and plugged into it.
+    for (host, subnet) in ["h1", "h2"].into_iter().zip(&subnets) {
+        let made = post(json!({"binding:host_id": host})).await?.expect(201)?["port"].take();
+        assert_eq!(made["fixed_ips"][0]["subnet_id"], json!(subnet));
+        assert_eq!((&made["binding:vif_type"], &made["ip_allocation"]), (&json!("ovs"), &json!("immediate")));
+        let id = text(&made, "/id")?;
+        cloud.peer.up(host, &[&id]).unwrap();
+        cloud.status(&id, "ACTIVE").await?;
+    }
+    let (kind, _) = post(json!({"binding:host_id": "h3"})).await?.expect_error(409)?;
+    assert_eq!(kind, "HostNotConnectedToAnySegment");
+    let other = json!({"binding:host_id": "h1", "fixed_ips": [{"subnet_id": subnets[1]}]});
+    assert_eq!(post(other).await?.expect_error(400)?.0, "InvalidInput");
+
+    // Later: as soon as its host is known.
+    let waiting = post(json!({})).await?.expect(201)?["port"].take();
+    assert_eq!((&waiting["fixed_ips"], &waiting["ip_allocation"]), (&json!([]), &json!("deferred")));
+    let path = format!("/v2.0/ports/{}", text(&waiting, "/id")?);
+    let put = async |host: &str| client.put(&path, &json!({"port": {"binding:host_id": host}})).await;
+    assert_eq!(put("h3").await?.expect_error(409)?.0, "HostNotConnectedToAnySegment");
+    let arrived = put("h2").await?.expect(200)?["port"].take();
+    assert_eq!(arrived["fixed_ips"][0]["subnet_id"], json!(subnets[1]));
+    assert_eq!(
+        (&arrived["binding:vif_type"], &arrived["ip_allocation"]),
+        (&json!("ovs"), &json!("deferred"))
+    );
+    cloud.peer.up("h2", &[&text(&waiting, "/id")?]).unwrap();
+    cloud.status(&text(&waiting, "/id")?, "ACTIVE").await?;
+    // It moves only where its addresses work.
+    let (kind, _) = put("h1").await?.expect_error(409)?;
+    assert_eq!(kind, "HostNotCompatibleWithFixedIps");
+    // What a host's agents say counts, whatever their type.
+    let mappings = json!({"right": "eth1"});
+    cloud.peer.play(&[Agent::linuxbridge("h1").configuration("interface_mappings", mappings)]);
+    put("h1").await?.expect(200)?;
     Ok(())
 }

@@ -3,14 +3,15 @@ they would have wired that it is wired. Nothing is wired.
 
     {"do": "agents", "every": 5, "agents": [
         {"type": "openvswitch", "host": "h1", "configurations": {...}, "availability_zone": "z"}]}
-        types: openvswitch, dhcp, l3, metering; starts reporting
-    {"do": "up", "host": "h1", "ports": [ID]}     the Open vSwitch agent wires them
+        types: openvswitch, linuxbridge, macvtap, sriov, dhcp, l3, metering; starts
+        reporting
+    {"do": "up", "host": "h1", "ports": [ID]}     whoever wires ports there wires them
     {"do": "down", "host": "h1", "ports": [ID]}   and takes them away
     {"do": "silence", "host": "h1"}               its agents stop to report
     {"do": "speak", "host": "h1"}                 and begin again
 
-An Open vSwitch agent wires by itself whatever port the server says is bound at
-its host, unless it has "by_itself": false. A DHCP agent makes its port in each
+Who wires ports (the first four) does so by itself with whatever port the server
+says is bound at its host, unless it has "by_itself": false. A DHCP agent makes its port in each
 network that it is given, and says that DHCP is ready for every port it hears of.
 """
 
@@ -41,6 +42,31 @@ KINDS = {
             "SecurityGroupRule": "1.3", "AddressGroup": "1.2", "Trunk": "1.1", "SubPort": "1.0",
             "QosPolicy": "1.10",
         },
+    },
+    "linuxbridge": {
+        "agent_type": "Linux bridge agent", "binary": "neutron-linuxbridge-agent", "topic": "N/A",
+        "configurations": {
+            "bridge_mappings": {}, "interface_mappings": {"physnet1": "eth1"}, "devices": 0,
+            "tunnel_types": ["vxlan"], "tunneling_ip": "192.0.2.1", "l2_population": False,
+            "extensions": [], "log_agent_heartbeats": False,
+        },
+        "resource_versions": {"Port": "1.11"},
+    },
+    "macvtap": {
+        "agent_type": "Macvtap agent", "binary": "neutron-macvtap-agent", "topic": "N/A",
+        "configurations": {
+            "interface_mappings": {"physnet1": "eth1"}, "devices": 0, "extensions": [],
+            "log_agent_heartbeats": False,
+        },
+        "resource_versions": {"Port": "1.11"},
+    },
+    "sriov": {
+        "agent_type": "NIC Switch agent", "binary": "neutron-sriov-nic-agent", "topic": "N/A",
+        "configurations": {
+            "device_mappings": {"physnet1": ["eth2"]}, "devices": 0, "extensions": [],
+            "resource_provider_bandwidths": {}, "log_agent_heartbeats": False,
+        },
+        "resource_versions": {"Port": "1.11"},
     },
     "dhcp": {
         "agent_type": "DHCP agent", "binary": "neutron-dhcp-agent", "topic": "dhcp_agent",
@@ -136,7 +162,7 @@ class Agent:
         return heard
 
 
-class OpenVSwitch(Agent):
+class Wiring(Agent):
     """Says of every port that is bound at its host that it is up."""
 
     def __init__(self, *arguments):
@@ -152,7 +178,7 @@ class OpenVSwitch(Agent):
         super()._start()
 
     def _sync(self):
-        for kind in self._state["configurations"]["tunnel_types"]:
+        for kind in self._state["configurations"].get("tunnel_types", []):
             self._call(PLUGIN, "tunnel_sync", "1.4", host=self._host, tunnel_type=kind,
                        tunnel_ip=self._state["configurations"]["tunneling_ip"])
 
@@ -161,7 +187,7 @@ class OpenVSwitch(Agent):
         self._wired.difference_update(down)
         return self._call(
             PLUGIN, "update_device_list", "1.5", devices_up=list(up), devices_down=list(down),
-            agent_id="ovs-agent-%s" % self._host, host=self._host)
+            agent_id=self._label, host=self._host)
 
     def _is_here(self, port):
         return any(
@@ -257,7 +283,10 @@ class Dhcp(Agent):
         self._ready([payload["port"]["id"]])
 
 
-CLASSES = {"openvswitch": OpenVSwitch, "dhcp": Dhcp, "l3": Agent, "metering": Agent}
+CLASSES = {
+    "openvswitch": Wiring, "linuxbridge": Wiring, "macvtap": Wiring, "sriov": Wiring,
+    "dhcp": Dhcp, "l3": Agent, "metering": Agent,
+}
 _agents = []
 
 
@@ -266,7 +295,7 @@ def _at(host, kind=Agent):
 
 
 def _wire(host, port):
-    for agent in _at(host, OpenVSwitch):
+    for agent in _at(host, Wiring):
         agent._devices(up=[port])
 
 
@@ -292,7 +321,7 @@ def do(bus, tell, what, command):
         return None
     host = command["host"]
     if what in ("up", "down"):
-        return [agent._devices(**{what: command["ports"]}) for agent in _at(host, OpenVSwitch)]
+        return [agent._devices(**{what: command["ports"]}) for agent in _at(host, Wiring)]
     if what in ("silence", "speak"):
         for agent in _at(host):
             agent._silent.set() if what == "silence" else agent._silent.clear()

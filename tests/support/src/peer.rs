@@ -38,6 +38,21 @@ impl Agent {
         Agent::new("openvswitch", host)
     }
 
+    /// A Linux bridge agent, which wires ports too, as do the next ones.
+    pub fn linuxbridge(host: &str) -> Agent {
+        Agent::new("linuxbridge", host)
+    }
+
+    /// A macvtap agent.
+    pub fn macvtap(host: &str) -> Agent {
+        Agent::new("macvtap", host)
+    }
+
+    /// An agent of cards with virtual functions (SR-IOV).
+    pub fn sriov(host: &str) -> Agent {
+        Agent::new("sriov", host)
+    }
+
     /// A DHCP agent.
     pub fn dhcp(host: &str) -> Agent {
         Agent::new("dhcp", host)
@@ -180,7 +195,7 @@ impl Peer {
         }
     }
 
-    /// Has the Open vSwitch agent at a host say that these ports are wired.
+    /// Has whoever wires ports at a host say that these are wired.
     pub fn up(&self, host: &str, ports: &[&str]) -> Result<Value, PeerError> {
         self.command(json!({"do": "up", "host": host, "ports": ports}))
     }

@@ -52,6 +52,9 @@ pub(crate) struct Binding {
     pub(crate) levels: Vec<Level>,
     /// The driver that finishes it after the commit.
     pub(crate) pending: Option<String>,
+    /// The segments of which that driver takes one, where it builds on levels.
+    #[serde(default)]
+    pub(crate) offered: Vec<SegmentRow>,
     /// The port's status once this binding is active, where its driver decides
     /// that.
     pub(crate) port_status: Option<String>,
@@ -68,6 +71,7 @@ impl Binding {
             vif_details: Document::new(),
             levels: Vec::new(),
             pending: None,
+            offered: Vec::new(),
             port_status: None,
         })
     }
@@ -84,6 +88,7 @@ impl Binding {
             vif_details,
             levels: typed(port, "binding_levels")?,
             pending: typed(port, "binding_pending")?,
+            offered: typed(port, "binding_offered")?,
             port_status: None,
         })
     }
@@ -91,7 +96,15 @@ impl Binding {
     /// The same wish, as before anybody was asked.
     pub(crate) fn unbound(&self) -> Binding {
         let nothing = Binding { vif_details: Document::new(), levels: Vec::new(), ..self.clone() };
-        Binding { vif_type: UNBOUND.to_owned(), pending: None, port_status: None, ..nothing }
+        let vif_type = UNBOUND.to_owned();
+        Binding { vif_type, pending: None, offered: Vec::new(), port_status: None, ..nothing }
+    }
+
+    /// Segments that it consists of, the top one first, and those that it may
+    /// come to consist of.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &str> {
+        let levels = self.levels.iter().map(|level| &level.segment);
+        levels.chain(&self.offered).map(|segment| segment.id.as_str())
     }
 
     /// As drivers of these levels bound it.
@@ -103,6 +116,7 @@ impl Binding {
         self.vif_type.clone_from(&bound.vif_type);
         self.levels = levels;
         self.pending = None;
+        self.offered = Vec::new();
         self.port_status = Some(bound.status.clone()).filter(|status| !status.is_empty());
         Ok(())
     }
@@ -110,10 +124,11 @@ impl Binding {
     /// Makes it what the port shows.
     pub(crate) fn show(self, port: &mut Document) {
         let mut details = self.vif_details;
-        if !self.levels.is_empty() {
+        if !self.levels.is_empty() && self.pending.is_none() {
             details.insert(BOUND_DRIVERS.to_owned(), drivers(&self.levels));
         }
         let levels = if self.levels.is_empty() { Value::Null } else { json!(self.levels) };
+        let offered = if self.offered.is_empty() { Value::Null } else { json!(self.offered) };
         for (name, value) in [
             ("binding:vnic_type", json!(self.vnic_type)),
             ("binding:profile", self.profile),
@@ -122,6 +137,7 @@ impl Binding {
             ("binding:vif_details", Value::Object(details)),
             ("binding_levels", levels),
             ("binding_pending", json!(self.pending)),
+            ("binding_offered", offered),
         ] {
             port.insert(name.to_owned(), value);
         }
@@ -191,6 +207,7 @@ fn reset(document: &mut Document) {
     document.insert("binding:vif_details".to_owned(), json!({}));
     document.insert("binding_levels".to_owned(), Value::Null);
     document.insert("binding_pending".to_owned(), Value::Null);
+    document.insert("binding_offered".to_owned(), Value::Null);
 }
 
 /// Refuses another kind of card for a port that is plugged in.

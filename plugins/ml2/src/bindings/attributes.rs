@@ -55,6 +55,7 @@ pub(crate) fn collection() -> Collection {
             attribute("vif_details", Validator::Dict),
             attribute("levels", Validator::Any),
             text("pending"),
+            attribute("offered", Validator::Any),
             text("port_status"),
         ],
         keys: vec![Key {

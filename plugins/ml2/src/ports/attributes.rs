@@ -97,6 +97,7 @@ pub(crate) fn collection() -> Collection {
             hints::attribute(),
             hidden("binding_levels"),
             hidden("binding_pending"),
+            hidden("binding_offered"),
             provisioning::attribute(),
         ]
         .into_iter()

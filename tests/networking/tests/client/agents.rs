@@ -29,7 +29,31 @@ async fn agent_commands() -> Result<()> {
     assert_eq!(cli.json("network show blue").await?["availability_zones"], json!(["east"]));
     cli.run(&format!("network agent remove network --dhcp {id} blue")).await?;
     assert_eq!(cli.column("network agent list --network blue", "Host").await?, "");
-    let other = cli.column("network agent list --agent-type open-vswitch", "ID").await?;
-    cli.run(&format!("network agent delete {other}")).await?;
+
+    let listed = cli.json("network agent list").await?;
+    assert_eq!(listed.as_array().map(Vec::len), Some(3), "{listed}");
+    let own = listed.as_array().into_iter().flatten().find(|agent| agent["ID"] == json!(id));
+    assert_eq!(
+        own,
+        Some(&json!({"ID": id, "Agent Type": "DHCP agent", "Host": "h1", "Availability Zone": "east",
+            "Alive": true, "State": true, "Binary": "neutron-dhcp-agent"}))
+    );
+    let zones = cli.json("availability zone list --network --long").await?;
+    assert_eq!(zones[0]["Zone Resource"], "network");
+
+    // They would be back with their next reports.
+    for host in ["h1", "h2"] {
+        cloud.peer.silence(host).map_err(|error| anyhow::anyhow!("{error:?}"))?;
+    }
+    let bridge = cli.column("network agent list --agent-type open-vswitch", "ID").await?;
+    let second = cli.column("network agent list --agent-type dhcp --host h2", "ID").await?;
+    cli.run(&format!("network agent delete {bridge} {second}")).await?;
+    assert_eq!(cli.column("network agent list", "ID").await?, id);
+    for command in ["show", "delete", "set --disable"] {
+        let (verb, options) = command.split_once(' ').unwrap_or((command, ""));
+        let command = format!("network agent {verb} {options} {second}").replace("  ", " ");
+        let refused = cli.refused(&command).await?;
+        assert!(refused.contains("could not be found") || refused.contains("No Agent found"), "{refused}");
+    }
     Ok(())
 }
