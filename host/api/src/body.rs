@@ -111,8 +111,12 @@ pub(crate) async fn read(body: Body) -> Result<Bytes, Refusal> {
 /// The documents of `{"gadget": {…}}` or `{"gadgets": [{…}, …]}`.
 pub(crate) fn documents(bytes: &[u8], resource: &Resource) -> Result<Bodies, Refusal> {
     let mut body = object(bytes)?;
+    // One and several may be called the same: several are a list.
+    let one = |given: &Value| resource.name == resource.member && !given.is_array();
+    if body.get(&resource.name).is_none_or(one) {
+        return Ok(Bodies { documents: vec![single(body, &resource.member)?], bulk: false });
+    }
     match body.remove(&resource.name) {
-        None => Ok(Bodies { documents: vec![single(body, &resource.member)?], bulk: false }),
         Some(Value::Array(items)) if !items.is_empty() => {
             let documents = items
                 .into_iter()
@@ -126,7 +130,7 @@ pub(crate) fn documents(bytes: &[u8], resource: &Resource) -> Result<Bodies, Ref
                 .collect::<Result<_, _>>()?;
             Ok(Bodies { documents, bulk: true })
         }
-        Some(Value::Array(_) | Value::Null) => Err(bad_request("Resources required")),
+        None | Some(Value::Array(_) | Value::Null) => Err(bad_request("Resources required")),
         Some(_) => Err(holds_invalid(&resource.name)),
     }
 }
@@ -225,6 +229,24 @@ mod tests {
         }
         assert_eq!(message(&[b'"', 0xff, b'"']), "Body contains invalid data");
         assert_eq!(message("[".repeat(100_000).as_bytes()), "Body contains invalid data");
+    }
+
+    #[test]
+    fn one_and_several_may_be_called_the_same() {
+        let tables = tables();
+        let mut named = tables.at("gadgets").unwrap().as_ref().clone();
+        named.name.clone_from(&named.member);
+        for (body, expected) in [
+            (r#"{"gadget": {"name": "a"}}"#, Ok((1, false))),
+            (r#"{"gadget": [{"name": "a"}, {"gadget": {}}]}"#, Ok((2, true))),
+            (r#"{"gadget": []}"#, Err("Resources required")),
+            (r#"{"gadget": null}"#, Err("Unable to find 'gadget' in request body")),
+            (r#"{"gadget": 5}"#, Err("Object 'gadget' contains invalid data")),
+            ("{}", Err("Unable to find 'gadget' in request body")),
+        ] {
+            let read = documents(body.as_bytes(), &named).map(|b| (b.documents.len(), b.bulk));
+            assert_eq!(read.map_err(|r| r.message), expected.map_err(str::to_owned), "{body}");
+        }
     }
 
     #[tokio::test]

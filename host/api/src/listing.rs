@@ -48,6 +48,11 @@ pub(crate) fn parameters(query: &str) -> Result<Parameters, Refusal> {
     Ok(all)
 }
 
+/// The project whose rows are asked for; of several the first.
+pub(crate) fn project(parameters: &Parameters) -> Option<&str> {
+    named(parameters, "project_id").chain(named(parameters, "tenant_id")).next()
+}
+
 /// The attributes asked for; all when empty.
 pub(crate) fn fields(parameters: &Parameters) -> Vec<String> {
     named(parameters, "fields").filter(|f| !f.is_empty()).map(str::to_owned).collect()

@@ -46,9 +46,9 @@ pub(crate) type Answer = Result<Response, Refusal>;
 impl Asked {
     /// `GET /v2.0/gadgets`.
     pub(crate) async fn list(self, Place { resource, above }: Place) -> Answer {
-        first_use(&self.access, &self.runtime, &resource).await?;
-        check_above(&self.access, &self.runtime, &resource, above.as_deref()).await?;
         let parameters = listing::parameters(&self.query)?;
+        first_use(&self.access, &self.runtime, &resource, listing::project(&parameters)).await?;
+        check_above(&self.access, &self.runtime, &resource, above.as_deref()).await?;
         let mask = self.access.mask(&resource);
         let listing = listing::read(&parameters, &resource, &mask)?;
         let mask = mask.limit(&resource, &listing.fields);
@@ -85,7 +85,7 @@ impl Asked {
     /// `GET /v2.0/gadgets/{id}`.
     pub(crate) async fn show(self, place: Place, part: &str) -> Answer {
         let fields = listing::fields(&listing::parameters(&self.query)?);
-        first_use(&self.access, &self.runtime, &place.resource).await?;
+        first_use(&self.access, &self.runtime, &place.resource, None).await?;
         let id = &self.access.id_of(&self.runtime, &place, part).await?;
         let Place { resource, above } = &place;
         let mask = self.access.mask(resource).limit(resource, &fields);
@@ -171,13 +171,21 @@ impl Asked {
     }
 }
 
-/// Before a project's first look at a collection its owner may make what every
-/// project has.
-async fn first_use(access: &Access, runtime: &Runtime, resource: &Resource) -> Result<(), Refusal> {
-    match resource.first_use {
-        true => runtime.first_use(&access.caller, &resource.id.0).await,
-        false => Ok(()),
+/// Before the first look at a project's rows the collection's owner may make
+/// what every project has. The project is the caller's, or the one that is asked
+/// for, which nothing is made for unless an administrator asks.
+async fn first_use(
+    access: &Access,
+    runtime: &Runtime,
+    resource: &Resource,
+    asked: Option<&str>,
+) -> Result<(), Refusal> {
+    let caller = &access.caller;
+    let project = asked.unwrap_or(&caller.project_id);
+    if !resource.first_use || (project != caller.project_id && !caller.is_admin) {
+        return Ok(());
     }
+    runtime.first_use(caller, &resource.id.0, project).await
 }
 
 /// Done, and nothing to show for it.

@@ -55,7 +55,7 @@ pub(crate) struct Tables {
 
 /// A kind of resource as the API sees it: its owner's declaration and what
 /// other plugins add to it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Resource {
     /// Where its rows are.
     pub(crate) id: ResourceId,
@@ -79,8 +79,10 @@ pub(crate) struct Resource {
     pub(crate) derived: Vec<Derived>,
     /// Attributes that the owner and extenders compute.
     pub(crate) computed: Vec<Computed>,
-    /// The owner is called before a project's first read.
+    /// The owner is called before the first read of a project's rows.
     pub(crate) first_use: bool,
+    /// Rows can be of no project.
+    pub(crate) ownerless: bool,
     /// Names of all attributes that can be shown.
     pub(crate) shown: Vec<String>,
     /// Names of attributes that never are.
@@ -428,6 +430,7 @@ impl Resource {
             derived,
             computed,
             first_use: collection.first_use,
+            ownerless: collection.ownerless,
             shown,
             hidden,
             guarded,

@@ -1,6 +1,6 @@
 //! What every project has from its first use of a collection on: made by the
-//! collection's owner before the project's first read of it since this server
-//! started. That others do so too at the same time does no harm.
+//! collection's owner before the first read of the project's rows in it since
+//! this server started. That others do so too at the same time does no harm.
 
 use crate::unit::Failure;
 use crate::{Caller, Refusal, Runtime, operations, request};
@@ -31,19 +31,24 @@ impl FirstUses {
 }
 
 impl Runtime {
-    /// Sees to it that the caller's project has what it has from its first use
-    /// of the collection on. Nothing for callers without a project.
-    pub async fn first_use(&self, caller: &Caller, collection: &CollectionId) -> Result<(), Refusal> {
-        let use_ = (collection.clone(), caller.project_id.clone());
-        if use_.1.is_empty() || self.core.first_uses.know(&use_) {
+    /// Sees to it that a project has what it has from its first use of the
+    /// collection on. Nothing where there is no project.
+    pub async fn first_use(
+        &self,
+        caller: &Caller,
+        collection: &CollectionId,
+        project: &str,
+    ) -> Result<(), Refusal> {
+        let use_ = (collection.clone(), project.to_owned());
+        if project.is_empty() || self.core.first_uses.know(&use_) {
             return Ok(());
         }
         let (core, caller) = (self.core.clone(), caller.clone());
         self.detached(async move {
-            let (request_id, collection) = (caller.request_id.clone(), use_.0.clone());
+            let (request_id, asked) = (caller.request_id.clone(), use_.clone());
             let work = request::run(&core, caller, move |unit| {
-                let collection = collection.clone();
-                Box::pin(async move { operations::first_use(&unit, &collection).await })
+                let (collection, project) = asked.clone();
+                Box::pin(async move { operations::first_use(&unit, &collection, project).await })
             });
             let ((), committed) = work.await.map_err(Failure::refusal)?;
             request::follow(&core, &request_id, committed, Vec::new()).await?;

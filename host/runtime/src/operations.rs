@@ -102,7 +102,11 @@ pub(crate) async fn admit(unit: &Arc<Unit>, id: &CollectionId, bodies: &[Documen
     };
     let mut wanted: BTreeMap<String, i64> = BTreeMap::new();
     for body in bodies {
-        let project = body.get("project_id").and_then(Value::as_str).unwrap_or(&unit.caller.project_id);
+        let project = match body.get("project_id") {
+            // What is nobody's counts for nobody.
+            Some(Value::Null) if collection.ownerless => continue,
+            given => given.and_then(Value::as_str).unwrap_or(&unit.caller.project_id),
+        };
         *wanted.entry(project.to_owned()).or_default() += 1;
     }
     let default = unit.core.quotas.load().of(&name, quota.default);
@@ -135,7 +139,11 @@ pub(crate) async fn create(
         let values = split(unit, &collection, &mut body);
         unit.request((id.clone(), row.clone()), values);
         body.insert("id".to_owned(), Value::from(row.as_str()));
-        if body.get("project_id").is_none_or(Value::is_null) && !unit.caller.project_id.is_empty() {
+        let unowned = match body.get("project_id") {
+            Some(Value::Null) => !collection.ownerless,
+            given => given.is_none(),
+        };
+        if unowned && !unit.caller.project_id.is_empty() {
             body.insert("project_id".to_owned(), Value::from(unit.caller.project_id.as_str()));
         }
         let project = body.get("project_id").and_then(Value::as_str);
@@ -355,11 +363,11 @@ pub(crate) async fn changing(
     tell(unit, &id.name, Moment::BeforeUpdate, &[current], &[change]).await
 }
 
-/// Has the owner make what the caller's project has from its first use on.
-pub(crate) async fn first_use(unit: &Arc<Unit>, id: &CollectionId) -> Result<(), Failure> {
+/// Has the owner make what a project has from its first use on.
+pub(crate) async fn first_use(unit: &Arc<Unit>, id: &CollectionId, project: String) -> Result<(), Failure> {
     let (plugin, _) = owner(unit, id)?;
     let ctx = context(unit);
-    let (name, project) = (id.name.to_string(), unit.caller.project_id.clone());
+    let name = id.name.to_string();
     unit.call(&plugin, "first-use", move |instance| {
         Box::pin(async move {
             let (exports, store) = instance.service()?;

@@ -44,11 +44,9 @@ impl Row {
         };
         let quoted = |text: &str| Value::from(text).to_string();
         member(out, "id", &quoted(&self.id));
-        if let Some(project) = &self.project_id {
-            let project = quoted(project);
-            member(out, "project_id", &project);
-            member(out, "tenant_id", &project);
-        }
+        let project = self.project_id.as_deref().map_or_else(|| "null".to_owned(), quoted);
+        member(out, "project_id", &project);
+        member(out, "tenant_id", &project);
         member(out, "revision_number", &self.revision.to_string());
         member(out, "created_at", &quoted(&self.created_at));
         member(out, "updated_at", &quoted(&self.updated_at));

@@ -64,7 +64,7 @@ pub(crate) fn collection() -> Collection {
         member: "address_group".to_owned(),
         attributes: vec![
             text_attribute("name", 255),
-            Attribute { post: true, nullable: true, ..addresses_attribute() },
+            Attribute { post: true, nullable: true, ..addresses_attribute(true) },
             text_attribute("description", 1024),
             // Only policy asks for it.
             Attribute {
@@ -85,7 +85,8 @@ pub(crate) fn collection() -> Collection {
                 path: None,
                 takes: Some(Takes {
                     member: None,
-                    attributes: vec![Attribute { required: true, ..addresses_attribute() }],
+                    // Some may be named twice.
+                    attributes: vec![Attribute { required: true, ..addresses_attribute(false) }],
                 }),
             })
             .collect(),
@@ -98,11 +99,11 @@ pub(crate) fn collection() -> Collection {
     }
 }
 
-fn addresses_attribute() -> Attribute {
+fn addresses_attribute(unique: bool) -> Attribute {
     let items = Box::new(Validator::String { max: None });
     Attribute {
         name: "addresses".to_owned(),
-        validate: Validator::List { items, unique: true },
+        validate: Validator::List { items, unique },
         ..Attribute::default()
     }
 }

@@ -120,6 +120,15 @@ impl ServicePlugin for Ml2 {
         }
     }
 
+    fn first_use(_: &Context, collection: &str, project: &str) -> Result<()> {
+        match collection {
+            security_groups::COLLECTION | security_group_rules::COLLECTION => {
+                security_groups::ensure_defaults([project]).map(drop)
+            }
+            other => Err(unknown(other)),
+        }
+    }
+
     fn compute(_: &Context, collection: &str, documents: Vec<Document>) -> Result<Vec<Document>> {
         match collection {
             segment_ranges::COLLECTION => segment_ranges::compute(&documents),

@@ -74,6 +74,7 @@ fn extensions() -> impl Iterator<Item = &'static Extension> {
         dhcp::EXTENSION,
         security_groups::EXTENSIONS,
         default_security_group_rules::EXTENSIONS,
+        default_statefulness::EXTENSIONS,
         address_groups::EXTENSIONS,
         ports::SECURITY_EXTENSIONS,
         segments::EXTENSIONS,

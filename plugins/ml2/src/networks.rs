@@ -8,7 +8,7 @@ mod provider;
 mod scopes;
 mod sharing;
 
-pub(crate) use attributes::{PORT_SECURITY, collection};
+pub(crate) use attributes::{POLICY, PORT_SECURITY, collection};
 pub(crate) use known::Networks;
 pub(crate) use scopes::{Scopes, set_scope};
 use sharing::EXTERNAL;

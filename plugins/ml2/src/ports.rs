@@ -19,7 +19,7 @@ mod uplink;
 pub(crate) use attributes::{ASPECTS, POLICY, VNIC_TYPES, collection};
 pub(crate) use dhcp_options::EXTENSIONS;
 pub(crate) use plan::FixedIp;
-pub(crate) use security::{EXTENSIONS as SECURITY_EXTENSIONS, POLICY as SECURITY_POLICY};
+pub(crate) use security::EXTENSIONS as SECURITY_EXTENSIONS;
 
 use crate::binding::Binding;
 use crate::dns::Zone;

@@ -34,6 +34,7 @@ pub(crate) const SHARING: Shareable = Shareable {
     not_found: errors::group_not_found,
 };
 
+/// Neutron's default rules.
 pub(crate) const POLICY: &[(&str, &str)] = &[
     ("sg_owner", "project_id:%(security_group:project_id)s"),
     ("admin_or_sg_owner", "rule:context_is_admin or project_id:%(security_group:project_id)s"),

@@ -11,7 +11,7 @@ mod rules;
 mod service_types;
 mod subnet;
 
-pub(crate) use attributes::collection;
+pub(crate) use attributes::{POLICY, collection};
 pub(crate) use service_types::{EXTENSIONS, for_owner};
 pub(crate) use subnet::{Pool, Subnet, pool_name};
 

@@ -37,7 +37,9 @@ impl ServicePlugin for ServiceProviders {
                     shown("default", Validator::Boolean),
                     Attribute { hidden: true, ..shown("driver", text()) },
                 ],
-                without: ["id", "revision_number", "created_at", "updated_at"].map(str::to_owned).to_vec(),
+                without: ["id", "project_id", "tenant_id", "revision_number", "created_at", "updated_at"]
+                    .map(str::to_owned)
+                    .to_vec(),
                 standard: Standard::NONE,
                 ..Collection::default()
             }],

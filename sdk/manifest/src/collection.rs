@@ -65,9 +65,12 @@ pub struct Collection {
     /// Whether its rows have a description and tags; they do unless it says
     /// otherwise.
     pub standard: Standard,
-    /// The plugin is called (`first_use`) before a project's first read of it
-    /// since the server started, to make what every project has.
+    /// The plugin is called (`first_use`) before the first read of a project's
+    /// rows since the server started, to make what every project has.
     pub first_use: bool,
+    /// Rows can be of no project: where an administrator's request says that
+    /// `project_id` is null.
+    pub ownerless: bool,
     /// How many rows a project may have; they are not counted where absent.
     pub quota: Option<Quota>,
 }

@@ -60,8 +60,8 @@ pub trait ServicePlugin: 'static {
         Err(unexpected(&format!("the action {action} of {collection}")))
     }
 
-    /// Makes what every project has, before a project's first read of a
-    /// collection with `first_use`; called again it finds everything made.
+    /// Makes what every project has, before the first read of a project's rows
+    /// in a collection with `first_use`; called again it finds everything made.
     fn first_use(_ctx: &Context, collection: &str, _project: &str) -> Result<()> {
         Err(unexpected(&format!("what {collection} have from the first")))
     }

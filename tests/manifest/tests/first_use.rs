@@ -41,3 +41,24 @@ async fn a_show_is_a_look_too() -> Result {
     assert_eq!(all["readers"][0]["name"], "anybody");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_list_of_one_project_is_a_look_for_it_where_an_administrator_asks() -> Result {
+    let server = server().await?;
+    let admin = server.client();
+    let one = server.client().member_of("one")?;
+    let found = async |client: &Client, filter: &str| {
+        let body = client.get(&format!("/v2.0/readers?{filter}")).await?.expect(200)?;
+        Ok::<_, hadron_sdk_testing::Error>(body["readers"].as_array().map_or(0, Vec::len))
+    };
+    assert_eq!(found(&one, "project_id=two").await?, 0);
+    let all = admin.get("/v2.0/readers").await?.expect(200)?;
+    let owners = |body: &Value| body["readers"].as_array().map_or(0, |rows| rows.len());
+    assert!(!all.to_string().contains("\"two\""), "{all}");
+    let before = owners(&all);
+    for filter in ["project_id=two", "tenant_id=three", "project_id=two"] {
+        assert_eq!(found(&admin, filter).await?, 1, "{filter}");
+    }
+    assert_eq!(owners(&admin.get("/v2.0/readers").await?.expect(200)?), before + 2);
+    Ok(())
+}

@@ -6,7 +6,9 @@
 mod cli;
 mod cloud;
 pub mod compute;
+mod identity;
 
 pub use cli::Cli;
 pub use cloud::Cloud;
 pub use hadron_api_tests::world;
+pub use identity::Identity;

@@ -81,7 +81,7 @@ async fn addresses_are_added_and_removed() -> Result {
     let put = async |client: &Client, what: &str, addresses: Value| {
         client.put(&format!("{GROUPS}/{id}/{what}_addresses"), &json!({"addresses": addresses})).await
     };
-    let added = put(&alice, "add", json!(["10.1.0.7/24", "10.3.0.1"])).await?.expect(200)?;
+    let added = put(&alice, "add", json!(["10.1.0.7/24", "10.1.0.0/24", "10.3.0.1"])).await?.expect(200)?;
     assert_eq!(added["address_group"]["addresses"], json!(["10.0.0.0/24", "10.1.0.0/24", "10.3.0.1/32"]));
     assert_eq!(added["address_group"]["id"], id);
     let (kind, message) =

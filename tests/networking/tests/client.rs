@@ -8,6 +8,8 @@ mod networks;
 mod port_attributes;
 #[path = "client/qos.rs"]
 mod qos;
+#[path = "client/rbac.rs"]
+mod rbac;
 #[path = "client/security_groups.rs"]
 mod security_groups;
 #[path = "client/segments.rs"]

@@ -230,13 +230,15 @@ fn listed(resource: &Resource, class: &str) -> Value {
 fn to_create(resource: &Resource, class: &str) -> Value {
     let (one, several) = (&resource.member, &resource.name);
     let document = refer(&format!("{class}Create"));
-    let single = json!({
+    let mut single = json!({
         "title": "one",
         "type": "object",
         "properties": {one: document},
         "required": [one],
-        "not": {"required": [several]},
     });
+    if one != several {
+        super::schema::set(&mut single, "not", json!({"required": [several]}));
+    }
     // An item that has the singular for a member is taken for a body of its own.
     let wrapped = json!({"type": "object", "properties": {one: document}, "required": [one]});
     let items = json!({"anyOf": [document, wrapped]});

@@ -78,7 +78,8 @@ fn created(tables: &Tables, words: &Words, resource: &Resource) -> Value {
             "The owner: the caller's project where none is given. The same as `{alias}`; another project's \
              rows are made by administrators."
         );
-        let schema = json!({"type": "string", "maxLength": PROJECT_LENGTH, "description": description});
+        let kind = if resource.ownerless { json!(["string", "null"]) } else { json!("string") };
+        let schema = json!({"type": kind, "maxLength": PROJECT_LENGTH, "description": description});
         properties.insert(name.to_owned(), schema);
     }
     let required: Vec<&str> = attributes.iter().filter(|a| a.required).map(|a| a.name.as_str()).collect();
@@ -126,6 +127,8 @@ fn standard(name: &str, column: Column) -> Value {
         ("created_at" | "updated_at", _) => json!({"type": "string", "format": "date-time", "pattern": TIME}),
         (_, Column::Integer) => json!({"type": "integer", "format": "int64", "minimum": 0}),
         (_, Column::Boolean) => json!({"type": "boolean"}),
+        // What nobody owns has no project.
+        ("project_id" | "tenant_id", _) => json!({"type": ["string", "null"]}),
         (_, Column::Text) => json!({"type": "string"}),
     };
     // The owner can be named in a create request.

@@ -23,7 +23,7 @@ pub(crate) fn create(
     mut body: Map<String, Value>,
     above: Option<&str>,
 ) -> Result<Map<String, Value>, Refusal> {
-    let project = project(caller, &mut body)?;
+    let project = project(resource, caller, &mut body)?;
     refuse_unknown(resource, &body)?;
     let refuse = |name: &str| bad_request(format!("Attribute '{name}' not allowed in POST"));
     if let Some(name) = kept_by_host(resource).find(|name| body.contains_key(*name)) {
@@ -71,7 +71,7 @@ pub(crate) fn update(
 ) -> Result<Map<String, Value>, Refusal> {
     let owned = body.contains_key("project_id") || body.contains_key("tenant_id");
     if owned {
-        project(caller, &mut body)?;
+        project(resource, caller, &mut body)?;
     }
     refuse_unknown(resource, &body)?;
     let refuse = |name: &str| bad_request(format!("Cannot update read-only attribute {name}"));
@@ -91,15 +91,20 @@ pub(crate) fn update(
 
 /// The project of a caller that has one: a token for a domain or for the system
 /// has none.
-fn own_project(caller: &Caller) -> Result<String, Refusal> {
+fn own_project(caller: &Caller) -> Result<Option<String>, Refusal> {
     match caller.project_id.as_str() {
         "" => Err(bad_request("Running without keystone AuthN requires that tenant_id is specified")),
-        own => Ok(own.to_owned()),
+        own => Ok(Some(own.to_owned())),
     }
 }
 
-/// The project a new row is to belong to; takes both names out of the body.
-fn project(caller: &Caller, body: &mut Map<String, Value>) -> Result<String, Refusal> {
+/// The project a new row is to belong to, if to any; takes both names out of
+/// the body.
+fn project(
+    resource: &Resource,
+    caller: &Caller,
+    body: &mut Map<String, Value>,
+) -> Result<Option<String>, Refusal> {
     let (new, old) = (body.remove("project_id"), body.remove("tenant_id"));
     if let (Some(new), Some(old)) = (&new, &old)
         && new != old
@@ -112,7 +117,8 @@ fn project(caller: &Caller, body: &mut Map<String, Value>) -> Result<String, Ref
     };
     let name = match given.as_str() {
         Some("") => return own_project(caller),
-        Some(text) if text.chars().count() <= PROJECT_LENGTH => text.to_owned(),
+        None if given.is_null() && resource.ownerless => None,
+        Some(text) if text.chars().count() <= PROJECT_LENGTH => Some(text.to_owned()),
         Some(text) => {
             return Err(bad_request(format!(
                 "Invalid input for project_id. Reason: '{text}' exceeds maximum length of {PROJECT_LENGTH}."
@@ -125,7 +131,7 @@ fn project(caller: &Caller, body: &mut Map<String, Value>) -> Result<String, Ref
             )));
         }
     };
-    if name != caller.project_id && !(caller.is_admin || caller.can_set_project_id) {
+    if name.as_ref() != Some(&caller.project_id) && !(caller.is_admin || caller.can_set_project_id) {
         return Err(bad_request(
             "Specifying 'project_id' other than the authenticated project in request is not allowed for the \
              current user.",
@@ -256,6 +262,22 @@ mod tests {
             made(&admin(), json!({"project_id": "a", "tenant_id": "b"})).unwrap_err(),
             "'project_id' and 'tenant_id' do not match"
         );
+    }
+
+    #[test]
+    fn rows_of_no_project_are_made_by_administrators_where_there_are_such() {
+        let tables = tables();
+        let mut resource = tables.at("gadgets").unwrap().as_ref().clone();
+        let nobodys = |resource: &Resource, caller: &Caller| {
+            create(resource, caller, object(json!({"project_id": null})), None).map_err(|r| r.message)
+        };
+        let refused = "Invalid input for project_id. Reason: 'None' is not a valid string.";
+        assert_eq!(nobodys(&resource, &admin()).unwrap_err(), refused);
+        resource.ownerless = true;
+        assert_eq!(nobodys(&resource, &admin()).unwrap()["project_id"], Value::Null);
+        assert!(nobodys(&resource, &member()).unwrap_err().starts_with("Specifying 'project_id' other than"));
+        let own = create(&resource, &admin(), object(json!({})), None).map_err(|r| r.message);
+        assert_eq!(own.unwrap()["project_id"], "p1");
     }
 
     #[test]

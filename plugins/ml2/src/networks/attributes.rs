@@ -13,6 +13,50 @@ use hadron_sdk::serde_json::json;
 /// have where they are made without.
 pub(crate) const PORT_SECURITY: &str = "port_security_enabled";
 
+/// Neutron's default rules about networks, and about what belongs to one.
+pub(crate) const POLICY: &[(&str, &str)] = &[
+    ("admin_or_network_owner", "rule:context_is_admin or project_id:%(network:project_id)s"),
+    ("admin_owner_or_network_owner", "rule:owner or rule:admin_or_network_owner"),
+    ("network_owner", "project_id:%(network:project_id)s"),
+    ("shared", "field:networks:shared=True"),
+    ("external", "field:networks:router:external=True"),
+    ("create_network", "(rule:admin_only) or (role:member and project_id:%(project_id)s)"),
+    ("create_network:shared", "rule:admin_only"),
+    (
+        "create_network:port_security_enabled",
+        "(rule:admin_only) or (role:member and project_id:%(project_id)s)",
+    ),
+    (
+        "update_network:port_security_enabled",
+        "(rule:admin_only) or (role:member and project_id:%(project_id)s)",
+    ),
+    ("create_network:router:external", "rule:admin_only"),
+    ("create_network:provider:network_type", "rule:admin_only"),
+    ("create_network:provider:physical_network", "rule:admin_only"),
+    ("create_network:provider:segmentation_id", "rule:admin_only"),
+    (
+        "get_network",
+        "(rule:admin_only) or (role:reader and project_id:%(project_id)s) or rule:service_api or rule:shared or rule:external or rule:context_is_advsvc",
+    ),
+    ("get_network:provider:network_type", "rule:admin_only"),
+    ("get_network:provider:physical_network", "rule:admin_only"),
+    ("get_network:provider:segmentation_id", "rule:admin_only"),
+    ("update_network", "(rule:admin_only) or (role:member and project_id:%(project_id)s)"),
+    ("update_network:shared", "rule:admin_only"),
+    ("update_network:router:external", "rule:admin_only"),
+    ("update_network:provider:network_type", "rule:admin_only"),
+    ("update_network:provider:physical_network", "rule:admin_only"),
+    ("update_network:provider:segmentation_id", "rule:admin_only"),
+    ("delete_network", "(rule:admin_only) or (role:member and project_id:%(project_id)s)"),
+    ("create_network:tags", "(rule:admin_only) or (role:member and project_id:%(project_id)s)"),
+    (
+        "get_network:tags",
+        "(rule:admin_only) or (role:reader and project_id:%(project_id)s) or rule:shared or rule:external or rule:context_is_advsvc",
+    ),
+    ("update_network:tags", "(rule:admin_only) or (role:member and project_id:%(project_id)s)"),
+    ("delete_network:tags", "(rule:admin_only) or (role:member and project_id:%(project_id)s)"),
+];
+
 /// The declaration of the collection.
 pub(crate) fn collection() -> Collection {
     Collection {

@@ -25,8 +25,109 @@ pub(crate) const VNIC_TYPES: [&str; 11] = [
     "remote-managed",
 ];
 
-/// Default rules about the aspects of ports that have modules of their own.
-pub(crate) const POLICY: &[&[(&str, &str)]] = &[data_plane::POLICY, hints::POLICY];
+/// Neutron's default rules, those about the aspects of ports that have modules
+/// of their own among them.
+pub(crate) const POLICY: &[&[(&str, &str)]] = &[RULES, security::POLICY, data_plane::POLICY, hints::POLICY];
+
+const RULES: &[(&str, &str)] = &[
+    ("network_device", "field:port:device_owner=~^network:"),
+    ("compute_device", "field:port:device_owner=~^compute:"),
+    ("baremetal_device", "field:port:device_owner=~^baremetal:"),
+    ("manila_device", "field:port:device_owner=~^manila:"),
+    (
+        "create_port",
+        "(rule:admin_only) or (rule:service_api) or role:member and rule:network_owner or rule:shared",
+    ),
+    (
+        "create_port:device_id",
+        "(rule:admin_only) or (role:member and project_id:%(project_id)s) or rule:service_api",
+    ),
+    (
+        "create_port:device_owner",
+        "not rule:network_device or (rule:admin_only) or (rule:service_api) or role:member and rule:network_owner",
+    ),
+    (
+        "create_port:mac_address",
+        "(rule:admin_only) or (rule:service_api) or role:member and rule:network_owner",
+    ),
+    (
+        "create_port:fixed_ips",
+        "(rule:admin_only) or (rule:service_api) or role:member and rule:network_owner or rule:shared",
+    ),
+    (
+        "create_port:fixed_ips:ip_address",
+        "(rule:admin_only) or (rule:service_api) or role:member and rule:network_owner",
+    ),
+    (
+        "create_port:fixed_ips:subnet_id",
+        "(rule:admin_only) or (rule:service_api) or role:member and rule:network_owner or rule:shared",
+    ),
+    ("create_port:binding:host_id", "(rule:admin_only) or (rule:service_api)"),
+    ("create_port:binding:profile", "rule:service_api"),
+    (
+        "create_port:binding:vnic_type",
+        "(rule:admin_only) or (role:member and project_id:%(project_id)s) or rule:service_api",
+    ),
+    (
+        "get_port",
+        "(rule:admin_only) or (rule:service_api) or role:reader and rule:network_owner or role:reader and project_id:%(project_id)s",
+    ),
+    ("get_port:binding:vif_type", "(rule:admin_only) or (rule:service_api)"),
+    ("get_port:binding:vif_details", "(rule:admin_only) or (rule:service_api)"),
+    ("get_port:binding:host_id", "(rule:admin_only) or (rule:service_api)"),
+    ("get_port:binding:profile", "(rule:admin_only) or (rule:service_api)"),
+    ("update_port", "(rule:admin_only) or (rule:service_api) or role:member and project_id:%(project_id)s"),
+    (
+        "update_port:device_id",
+        "(rule:admin_only) or (role:member and project_id:%(project_id)s) or rule:service_api",
+    ),
+    (
+        "update_port:device_owner",
+        "not rule:network_device or (rule:admin_only) or (rule:service_api) or role:member and rule:network_owner",
+    ),
+    (
+        "update_port:mac_address",
+        "(rule:admin_only) or (rule:service_api) or role:manager and rule:network_owner",
+    ),
+    (
+        "update_port:fixed_ips",
+        "(rule:admin_only) or (rule:service_api) or role:member and rule:network_owner",
+    ),
+    (
+        "update_port:fixed_ips:ip_address",
+        "(rule:admin_only) or (rule:service_api) or role:member and rule:network_owner",
+    ),
+    (
+        "update_port:fixed_ips:subnet_id",
+        "(rule:admin_only) or (rule:service_api) or role:member and rule:network_owner or rule:shared",
+    ),
+    ("update_port:binding:host_id", "(rule:admin_only) or (rule:service_api)"),
+    ("update_port:binding:profile", "rule:service_api"),
+    (
+        "update_port:binding:vnic_type",
+        "(rule:admin_only) or (rule:service_api) or role:member and project_id:%(project_id)s",
+    ),
+    (
+        "delete_port",
+        "(rule:admin_only) or (rule:service_api) or (service_roles:service and (role:member and rule:network_owner or role:member and project_id:%(project_id)s)) or (not rule:compute_device and not rule:baremetal_device and not rule:manila_device and (role:member and rule:network_owner or role:member and project_id:%(project_id)s))",
+    ),
+    (
+        "create_port:tags",
+        "(rule:admin_only) or (role:member and project_id:%(project_id)s) or rule:context_is_advsvc",
+    ),
+    (
+        "get_port:tags",
+        "rule:context_is_advsvc or (rule:admin_only) or (role:reader and rule:network_owner) or role:reader and project_id:%(project_id)s",
+    ),
+    (
+        "update_port:tags",
+        "(rule:admin_only) or (role:member and project_id:%(project_id)s) or rule:context_is_advsvc",
+    ),
+    (
+        "delete_port:tags",
+        "rule:context_is_advsvc or role:member and project_id:%(project_id)s or (rule:admin_only) or (role:member and rule:network_owner)",
+    ),
+];
 
 /// Extensions of the API by those aspects.
 pub(crate) const ASPECTS: &[&[(&str, &str, &str, &str)]] = &[

@@ -16,7 +16,7 @@ const ENABLED: &str = crate::networks::PORT_SECURITY;
 const GROUPS: &str = "security_groups";
 const PAIRS: &str = "allowed_address_pairs";
 
-pub(crate) const POLICY: &[(&str, &str)] = &[
+pub(super) const POLICY: &[(&str, &str)] = &[
     (
         "create_port:port_security_enabled",
         "(rule:admin_only) or (rule:service_api) or role:member and rule:network_owner",

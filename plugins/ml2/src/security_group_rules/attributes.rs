@@ -42,6 +42,7 @@ pub(crate) fn collection() -> Collection {
         standard: Standard { tags: Tags::None, ..Standard::default() },
         not_found_says: Some("Security group rule {id} does not exist".to_owned()),
         quota: Some(Quota { default: 100 }),
+        first_use: true,
         ..Collection::default()
     }
 }

@@ -3,9 +3,11 @@
 use crate::attribute::{boolean, column, hidden, text};
 use crate::security_group_rules;
 use crate::sharing::ACCESS_SHARED;
+use hadron_sdk::Document;
 use hadron_sdk::manifest::{
     Attribute, Collection, Derived, DerivedFrom, Key, Quota, Rbac, RowsOf, Standard, Tags,
 };
+use hadron_sdk::serde_json::json;
 
 /// Of a project's default group its project: there is one.
 pub(crate) const DEFAULT_OF: &str = "default_of";
@@ -41,12 +43,15 @@ pub(crate) fn collection() -> Collection {
             from: DerivedFrom::Rows(vec![RowsOf {
                 collection: security_group_rules::COLLECTION.to_owned(),
                 attribute: "security_group_id".to_owned(),
+                // They have none of their own; Neutron says so here only.
+                add: Document::from_iter([("tags".to_owned(), json!([]))]),
                 ..RowsOf::default()
             }]),
         }],
         standard: Standard { tags: Tags::Kept, ..Standard::default() },
         not_found_says: Some("Security group {id} does not exist".to_owned()),
         quota: Some(Quota { default: 10 }),
+        first_use: true,
         ..Collection::default()
     }
 }

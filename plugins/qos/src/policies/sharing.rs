@@ -39,9 +39,7 @@ fn check(ctx: &Context, moment: Happened, entry: &Document, changes: Option<&Doc
     let Some(policy) = store::get::<Document>(COLLECTION, id)? else { return Ok(()) };
     let owner = text(&policy, "project_id");
     if moment != Happened::BeforeDelete && !ctx.caller.is_admin && owner != ctx.caller.project_id {
-        return Err(Error::invalid_input(
-            "Only owner can modify 'network_rbac', 'qos_policy_rbac' or 'security_group_rbac' objects",
-        ));
+        return Err(Error::invalid_input("Only admins can manipulate policies on objects they do not own"));
     }
     let loses = match moment {
         Happened::BeforeUpdate => {

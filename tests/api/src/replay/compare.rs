@@ -1,6 +1,6 @@
 //! Whether two answers are the same, made-up values aside.
 
-use super::identities::{Identities, replace};
+use super::identities::{Identities, known, replace};
 use serde_json::Value;
 
 /// Members whose values differ from server to server. Their types are compared.
@@ -92,12 +92,8 @@ fn same_type(a: &Value, b: &Value) -> bool {
 fn ordered(list: &[Value]) -> Vec<&Value> {
     let mut ordered: Vec<&Value> = list.iter().collect();
     ordered.sort_by_cached_key(|value| match value {
-        // By what both sides know of a row; everything else may be made up.
-        Value::Object(members) => {
-            let known = ["name", "alias", "id"].map(|name| members.get(name).map(Value::to_string));
-            (known, String::new())
-        }
-        value => ([const { None }; 3], value.to_string()),
+        Value::Object(members) => (known(value), members.get("id").map(Value::to_string).unwrap_or_default()),
+        value => (known(value), value.to_string()),
     });
     ordered
 }

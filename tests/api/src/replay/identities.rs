@@ -45,6 +45,18 @@ fn made_up(text: &str) -> Option<usize> {
         .or_else(address)
 }
 
+/// What recording and server both know of a row; everything else may be made up.
+pub(super) fn known(row: &Value) -> [Option<String>; 5] {
+    ["name", "alias", "direction", "ethertype", "protocol"].map(|name| row.get(name).map(Value::to_string))
+}
+
+/// Rows in an order that both have; of equals in the order in which they came.
+fn by_what_is_known(rows: &[Value]) -> Vec<&Value> {
+    let mut ordered: Vec<&Value> = rows.iter().collect();
+    ordered.sort_by_cached_key(|row| known(row));
+    ordered
+}
+
 /// Replaces everything made up in a text.
 pub(super) fn replace(text: &str, mut by: impl FnMut(&str) -> String) -> String {
     let mut out = String::with_capacity(text.len());
@@ -130,7 +142,10 @@ impl Identities {
                 }
             }
             (Value::Array(recorded), Value::Array(ours)) => {
-                recorded.iter().zip(ours).for_each(|(value, other)| self.learn(value, other));
+                by_what_is_known(recorded)
+                    .into_iter()
+                    .zip(by_what_is_known(ours))
+                    .for_each(|(value, other)| self.learn(value, other));
             }
             (Value::String(recorded), Value::String(ours))
                 if recorded != ours

@@ -146,7 +146,7 @@ pub async fn replay(url: &str) -> anyhow::Result<Report> {
         if status != probe.status {
             differences.push(format!("status {} expected, {status} got: {got}", probe.status));
         } else {
-            if probe.method == "POST" && status == 201 {
+            if probe.method == "POST" && status == 201 || scope::is_one_found(probe) {
                 identities.learn(&expected, &got);
             }
             identities.learn_revision(&expected, &got);

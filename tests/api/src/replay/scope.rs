@@ -8,10 +8,8 @@ use std::collections::BTreeSet;
 
 /// What the beginnings of paths after `/v2.0/` are about, where that is another
 /// resource than networks, subnets and ports.
-const OTHER_RESOURCES: [(&str, &str); 15] = [
-    ("address-groups", "address groups"),
+const OTHER_RESOURCES: [(&str, &str); 11] = [
     ("auto-allocated-topology", "auto-allocated topologies"),
-    ("default-security-group-rules", "security groups"),
     ("floatingip_pools", "floating IPs"),
     ("floatingips", "floating IPs"),
     ("fwaas", "firewalls"),
@@ -19,16 +17,13 @@ const OTHER_RESOURCES: [(&str, &str); 15] = [
     ("network-ip-availabilities", "IP availabilities"),
     ("qos/rule-types", "QoS rule types"),
     ("routers", "routers"),
-    ("security-group-rules", "security groups"),
-    ("security-groups", "security groups"),
     ("vpn", "VPN"),
     ("extensions/router", "routers"),
     ("auto_allocated_topologies", "auto-allocated topologies"),
 ];
 
 /// Single probes that need what is not there: by their note.
-const OTHER_NOTES: [(&str, &str); 2] =
-    [("absent security group", "security groups"), ("port-with-trunk-details", "trunks")];
+const OTHER_NOTES: [(&str, &str); 1] = [("port-with-trunk-details", "trunks")];
 
 /// Extensions whose plugins Neutron was recorded without.
 const NOT_RECORDED: [&str; 3] = ["logging", "network-segment-range", "port-hint-ovs-tx-steering"];
@@ -179,6 +174,7 @@ impl Scope {
         cut_titles(&mut expected);
         cut_quotas(&mut expected);
         cut_numbers(&mut expected);
+        cut_rules(&mut expected);
         keep(&mut expected, "extensions", |row| {
             row["alias"].as_str().is_some_and(|alias| self.advertised.contains(alias))
         });
@@ -223,6 +219,7 @@ impl Scope {
         cut_titles(&mut got);
         cut_quotas(&mut got);
         cut_numbers(&mut got);
+        cut_rules(&mut got);
         got
     }
 }
@@ -244,6 +241,17 @@ fn cut_numbers(body: &mut Value) {
     }
 }
 
+/// Of rules that are shown with their group Neutron shows a number of its
+/// database, and not always whether the group is the default.
+fn cut_rules(body: &mut Value) {
+    for group in rows(body) {
+        let Some(Value::Array(rules)) = group.get_mut("security_group_rules") else { continue };
+        for rule in rules.iter_mut().filter_map(Value::as_object_mut) {
+            rule.retain(|name, _| !["standard_attr_id", "belongs_to_default_sg"].contains(&name.as_str()));
+        }
+    }
+}
+
 /// The title of the extension about tags names all resources there are.
 fn cut_titles(body: &mut Value) {
     for row in rows(body).into_iter().filter(|row| row.get("alias").is_some_and(|a| a == "standard-attr-tag"))
@@ -256,7 +264,8 @@ fn cut_titles(body: &mut Value) {
 /// made by probes that are out of scope.
 fn cut_quotas(body: &mut Value) {
     let Some(Value::Object(quota)) = body.get_mut("quota") else { return };
-    quota.retain(|name, _| ["network", "subnet", "port"].contains(&name.as_str()));
+    let here = ["network", "subnet", "port", "rbac_policy", "security_group", "security_group_rule"];
+    quota.retain(|name, _| here.contains(&name.as_str()));
     for details in quota.values_mut().filter_map(Value::as_object_mut) {
         details.remove("used");
     }
@@ -265,6 +274,13 @@ fn cut_quotas(body: &mut Value) {
 /// Whether a path begins with whole parts: `qos/policies`, `agents?x`.
 fn begins(path: &str, start: &str) -> bool {
     path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '.']))
+}
+
+/// A list of one row: of what a server makes without being asked to, such as a
+/// project's default security group, that is where its id is learned.
+pub(super) fn is_one_found(probe: &Probe) -> bool {
+    let rows = probe.body.as_object().and_then(|body| body.values().next()).and_then(Value::as_array);
+    probe.method == "GET" && !is_loose(probe) && rows.is_some_and(|rows| rows.len() == 1)
 }
 
 /// A page of a list for which no order was asked: it may hold any rows.

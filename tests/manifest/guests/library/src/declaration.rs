@@ -76,6 +76,17 @@ fn readers() -> Collection {
     }
 }
 
+/// `/v2.0/deer`: one is called as several are, and wild ones are nobody's.
+fn deer() -> Collection {
+    Collection {
+        name: "deer".into(),
+        member: "deer".into(),
+        attributes: vec![text("name")],
+        ownerless: true,
+        ..Collection::default()
+    }
+}
+
 /// `/v2.0/library/wooden_shelves/{shelf_id}/places/{place}`.
 fn places() -> Collection {
     Collection {
@@ -152,7 +163,7 @@ impl Named for Attribute {
 
 pub(crate) fn manifest() -> Manifest {
     Manifest {
-        collections: vec![shelves(), books(), readers(), places(), labels(), titles()],
+        collections: vec![shelves(), books(), readers(), deer(), places(), labels(), titles()],
         policy: [
             ("create_shelf_book", "role:admin or role:librarian"),
             ("create_shelf", "role:admin"),
