@@ -195,8 +195,7 @@ pub(crate) fn update(id: &str, current: &Document, changes: Document) -> Result<
     }
     let changes = differing(current, changes);
     if changes.contains_key("stateful") {
-        // Whoever is about to use it has done so by the time we hold it, or
-        // finds it changed.
+        // A port that is being made at this moment is not seen, as in Neutron.
         store::lock(COLLECTION, id)?;
         check_unused(id)?;
     }

@@ -6,6 +6,15 @@ use hadron_sdk_testing::{Client, Result, Server};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+#[path = "security_groups/first_use.rs"]
+mod first_use;
+#[path = "security_groups/found.rs"]
+mod found;
+#[path = "security_groups/races.rs"]
+mod races;
+#[path = "security_groups/statefulness.rs"]
+mod statefulness;
+
 const ALICE: &str = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
 const BOB: &str = "b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0";
 const NOBODY: &str = "8f2f0f5e-0a0a-4d6e-9a64-3a2c0d2d6c11";
@@ -167,180 +176,6 @@ async fn a_project_has_one_default_group_from_its_first_use_on() -> Result {
         made.unwrap()?;
     }
     default_group(&carol).await?;
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn whatever_comes_first_makes_the_default_group() -> Result {
-    let (server, _, _) = world().await?;
-    let admin = server.client();
-    let shared = json!({"network": {"name": "open", "shared": true}});
-    let open = text(&admin.post("/v2.0/networks", &shared).await?.expect(201)?, "/network/id")?;
-    let limits = json!({"quota": {"security_group": 2, "security_group_rule": 7}});
-    for (project, first) in [
-        "list of groups",
-        "list of rules",
-        "show of a group",
-        "group",
-        "network",
-        "port",
-        "administrator's list",
-        "administrator's list of rules",
-    ]
-    .into_iter()
-    .enumerate()
-    .map(|(number, first)| (format!("{number:032x}"), first))
-    {
-        let member = server.client().member_of(&project)?;
-        admin.put(&format!("/v2.0/quotas/{project}"), &limits).await?.expect(200)?;
-        match first {
-            "list of groups" => assert_eq!(list(&member, "/v2.0/security_groups").await?.len(), 1),
-            "list of rules" => assert_eq!(list(&member, "/v2.0/security_group_rules").await?.len(), 4),
-            // By name, the client asks for that id first and then for a list.
-            "show of a group" => drop(member.get(&format!("{GROUPS}/default")).await?.expect_error(404)?),
-            "group" => drop(group(&member, "web").await?),
-            "network" => drop(network(&member, "own").await?),
-            "port" => {
-                let port = create(&member, "port", json!({"network_id": open})).await?;
-                assert_eq!(port["security_groups"].as_array().map(Vec::len), Some(1));
-            }
-            "administrator's list" => {
-                let found = list(&admin, &format!("/v2.0/security_groups?project_id={project}")).await?;
-                assert_eq!((found.len(), &found[0]["project_id"]), (1, &json!(project)));
-            }
-            _ => {
-                let found = list(&admin, &format!("/v2.0/security_group_rules?tenant_id={project}")).await?;
-                assert_eq!(found.len(), 4);
-            }
-        }
-        let made = default_group(&member).await?;
-        assert_eq!(made["security_group_rules"].as_array().map(Vec::len), Some(4), "{first}");
-        // It counts, once: one group and three rules are left of the quota.
-        let details = admin.get(&format!("/v2.0/quotas/{project}/details")).await?.expect(200)?;
-        let used = |name: &str| details["quota"][name]["used"].as_i64();
-        let own = i64::from(first == "group");
-        assert_eq!(used("security_group"), Some(1 + own), "{first}");
-        assert_eq!(used("security_group_rule"), Some(4 + 2 * own), "{first}");
-    }
-    // A project that asks about another makes nothing.
-    let curious = server.client().member_of(ALICE)?;
-    assert!(list(&curious, &format!("/v2.0/security_groups?project_id={BOB}")).await?.is_empty());
-    let all = list(&admin, "/v2.0/security_groups").await?;
-    assert!(all.iter().all(|group| group["project_id"] != BOB && group["project_id"] != ALICE));
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn first_lists_at_once_make_one_default_group() -> Result {
-    let Some(server) = world::postgres().await? else { return Ok(()) };
-    let alice = server.client().member_of(ALICE)?;
-    let mut lists = JoinSet::new();
-    for number in 0..16 {
-        let alice = alice.clone();
-        let path = ["/v2.0/security_groups", "/v2.0/security_group_rules"][number % 2];
-        lists.spawn(async move { list(&alice, path).await.map(|rows| (number % 2, rows)) });
-    }
-    let mut groups = std::collections::BTreeSet::new();
-    while let Some(found) = lists.join_next().await {
-        let (rules, rows) = found.unwrap()?;
-        assert_eq!(rows.len(), if rules == 1 { 4 } else { 1 });
-        let name = if rules == 1 { "security_group_id" } else { "id" };
-        groups.extend(rows.iter().map(|row| row[name].to_string()));
-    }
-    assert_eq!(groups.len(), 1);
-    Ok(())
-}
-
-/// What a setting of statefulness is called, one and all.
-const SETTING: &str = "security_groups_default_statefulness";
-const SETTINGS: &str = "/v2.0/security-groups-default-statefulness";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn groups_keep_state_as_the_project_or_the_cloud_says() -> Result {
-    let (server, alice, bob) = world().await?;
-    let admin = server.client();
-    let set = async |document: Value| {
-        let body = admin.post(SETTINGS, &json!({ SETTING: document })).await?.expect(201)?;
-        Ok::<_, hadron_sdk_testing::Error>(body[SETTING].clone())
-    };
-    assert_eq!(group(&alice, "before").await?["stateful"], true);
-    let of_all = set(json!({"stateful": false, "project_id": null})).await?;
-    assert_eq!(of_all, json!({"id": of_all["id"], "project_id": null, "tenant_id": null, "stateful": false}));
-    assert_eq!(group(&alice, "after").await?["stateful"], false);
-    // The default group of a project that is new, too.
-    assert_eq!(default_group(&bob).await?["stateful"], false);
-    let own = set(json!({"project_id": ALICE})).await?;
-    assert_eq!((&own["stateful"], &own["project_id"]), (&json!(true), &json!(ALICE)));
-    assert_eq!(group(&alice, "own").await?["stateful"], true);
-    assert_eq!(group(&bob, "others").await?["stateful"], false);
-    let said = json!({"security_group": {"name": "said", "stateful": true}});
-    assert_eq!(bob.post(GROUPS, &said).await?.expect(201)?["security_group"]["stateful"], true);
-
-    let at = format!("{SETTINGS}/{}", text(&own, "/id")?);
-    let changed = admin.put(&at, &json!({ SETTING: {"stateful": "no"} })).await?.expect(200)?;
-    assert_eq!(changed[SETTING]["stateful"], false);
-    assert_eq!(group(&alice, "changed").await?["stateful"], false);
-    // Members see their own setting and change none.
-    let seen = alice.get(SETTINGS).await?.expect(200)?;
-    assert_eq!(seen[SETTING].as_array().map(Vec::len), Some(1), "{seen}");
-    assert_eq!(seen[SETTING][0]["id"], own["id"]);
-    assert_eq!(
-        alice.put(&at, &json!({ SETTING: {"stateful": true} })).await?.expect_error(403)?.0,
-        "PolicyNotAuthorized"
-    );
-    alice.delete(&at).await?.expect_error(403)?;
-    alice.post(SETTINGS, &json!({ SETTING: {"stateful": true} })).await?.expect_error(403)?;
-    alice.get(&format!("{SETTINGS}/{}", text(&of_all, "/id")?)).await?.expect_error(404)?;
-
-    admin.delete(&at).await?.expect(204)?;
-    admin.delete(&format!("{SETTINGS}/{}", text(&of_all, "/id")?)).await?.expect(204)?;
-    assert_eq!(group(&alice, "at last").await?["stateful"], true);
-    let (kind, message) = admin.get(&at).await?.expect_error(404)?;
-    assert_eq!(kind, "SecurityGroupDefaultStatefulnessNotFound");
-    assert_eq!(
-        message,
-        format!("Security group default statefulness {} could not be found.", text(&own, "/id")?)
-    );
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn there_is_one_setting_a_project_and_one_of_all() -> Result {
-    let (server, alice, _) = world().await?;
-    let admin = server.client();
-    let ask = async |document: Value| admin.post(SETTINGS, &json!({ SETTING: document })).await;
-    for (project, called) in [(json!(null), "system-wide"), (json!(ALICE), ALICE)] {
-        ask(json!({"stateful": false, "project_id": project})).await?.expect(201)?;
-        let (kind, message) =
-            ask(json!({"stateful": true, "project_id": project})).await?.expect_error(409)?;
-        assert_eq!(kind, "SecurityGroupDefaultStatefulnessAlreadyExists");
-        assert_eq!(
-            message,
-            format!("A security group default statefulness setting already exists for project '{called}'.")
-        );
-    }
-    for (document, message) in [
-        (json!({"stateful": "x"}), "Invalid input for operation: 'x' cannot be converted to boolean."),
-        (json!({"stateful": null}), "Invalid input for operation: 'None' cannot be converted to boolean."),
-        (json!({"name": "x"}), "Unrecognized attribute(s) 'name'"),
-        (json!({"project_id": 5}), "Invalid input for project_id. Reason: '5' is not a valid string."),
-        (json!({"project_id": "a", "tenant_id": "b"}), "'project_id' and 'tenant_id' do not match"),
-        (json!(5), "Object 'security_groups_default_statefulness' contains invalid data"),
-        (json!(null), "Unable to find 'security_groups_default_statefulness' in request body"),
-    ] {
-        assert_eq!(ask(document.clone()).await?.expect_error(400)?.1, message, "{document}");
-    }
-    let nobodys = json!({ SETTING: {"stateful": false, "project_id": null} });
-    assert_eq!(
-        alice.post(SETTINGS, &nobodys).await?.expect_error(400)?.1,
-        "Specifying 'project_id' other than the authenticated project in request is not allowed for the current user."
-    );
-    let all = admin.get(SETTINGS).await?.expect(200)?;
-    assert_eq!(all[SETTING].as_array().map(Vec::len), Some(2));
-    let found = admin.get(&format!("{SETTINGS}?project_id={ALICE}&stateful=false")).await?.expect(200)?;
-    assert_eq!(found[SETTING].as_array().map(Vec::len), Some(1));
-    let advertised = admin.get("/v2.0/extensions/security-groups-default-statefulness").await?.expect(200)?;
-    assert_eq!(advertised["extension"]["name"], "Security Groups Default Statefulness");
     Ok(())
 }
 
