@@ -26,7 +26,8 @@ fn is_of(plugin: &Plugin, id: &CollectionId, attribute: &str) -> bool {
 /// What rows have of the plugin that say nothing about it.
 fn defaults(plugin: &Plugin, id: &CollectionId) -> Document {
     let attributes = extends(plugin, id).flat_map(|extends| &extends.attributes);
-    attributes.filter_map(|a| Some((a.name.clone(), a.default.clone()?))).collect()
+    let kept = attributes.filter(|a| a.default.is_some() || a.sparse.is_none());
+    kept.map(|a| (a.name.clone(), a.default.clone().unwrap_or_default())).collect()
 }
 
 /// Asks the extenders of a collection about rows that are about to be written:

@@ -29,8 +29,7 @@ async fn an_extender_is_asked_when_its_attributes_are_given() -> Result {
 
     let found = client.get(&format!("{books}?binder:colour=blue")).await?.expect(200)?;
     assert_eq!(found["books"].as_array().map(Vec::len), Some(1));
-    let librarian =
-        client.clone().header("x-project-id", "p")?.header("x-roles", "librarian,member,reader")?;
+    let librarian = client.clone().header("x-roles", "librarian,member,reader")?;
     let asked = json!({"book": {"binder:colour": "gold"}});
     let (_, message) = librarian.post(&books, &asked).await?.expect_error(403)?;
     assert!(message.contains("rule:create_shelf_book:binder:colour"), "{message}");

@@ -125,8 +125,12 @@ async fn what_the_caller_may_see(server: Server) -> Result {
             break;
         }
     }
-    let mut others =
-        Stream::open(&server, &format!("since={before}"), &[own[1], ("x-project-id", "p2")]).await?;
+    let mut others = Stream::open(
+        &server,
+        &format!("collections=networks&since={before}"),
+        &[own[1], ("x-project-id", "p2")],
+    )
+    .await?;
     let seen = network(&admin.clone().member_of("p2")?, "theirs").await?;
     assert_eq!(others.next().await?.data["id"], json!(seen), "others' networks are not shown");
 
