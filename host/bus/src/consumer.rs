@@ -83,7 +83,7 @@ pub struct Answering(To);
 enum To {
     Nobody,
     Here(oneshot::Sender<Answer>),
-    Broker(ReplyTo),
+    Broker(Box<ReplyTo>),
 }
 
 impl Answering {
@@ -99,7 +99,7 @@ impl Answering {
 
     /// Somebody behind the broker waits.
     pub(crate) fn broker(reply: ReplyTo) -> Answering {
-        Answering(To::Broker(reply))
+        Answering(To::Broker(Box::new(reply)))
     }
 
     /// Whether somebody waits.

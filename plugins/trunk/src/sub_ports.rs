@@ -57,11 +57,11 @@ pub(crate) fn asked(list: &Value) -> Result<Vec<Asked>, Wrong> {
         if !ports.insert(one.port_id.clone()) {
             return Err(format!("Non unique UUID for subport: '{}'", one.port_id));
         }
-        if let (false, Some(number)) = (one.inherits(), one.number()) {
-            if !segments.insert((one.kind().map(str::to_owned), number.to_string())) {
-                let (number, port) = (shown(number), &one.port_id);
-                return Err(format!("Segmentation ID '{number}' for '{port}' is not unique"));
-            }
+        if let (false, Some(number)) = (one.inherits(), one.number())
+            && !segments.insert((one.kind().map(str::to_owned), number.to_string()))
+        {
+            let (number, port) = (shown(number), &one.port_id);
+            return Err(format!("Segmentation ID '{number}' for '{port}' is not unique"));
         }
         asked.push(one);
     }

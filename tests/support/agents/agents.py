@@ -15,6 +15,7 @@ says is bound at its host, unless it has "by_itself": false. A DHCP agent makes 
 network that it is given, and says that DHCP is ready for every port it hears of.
 """
 
+import concurrent.futures
 import datetime
 import threading
 import uuid
@@ -311,8 +312,9 @@ def _report(agents, every):
 def do(bus, tell, what, command):
     if what == "agents":
         made = [CLASSES[asked["type"]](bus, tell, asked) for asked in command["agents"]]
-        for agent in made:
-            agent._start()
+        # Most of the time is spent waiting for the broker.
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            list(pool.map(lambda agent: agent._start(), made))
         _agents.extend(made)
         # The first time at once.
         for agent in made:

@@ -5,7 +5,12 @@
 //! asks for it, with the same durability as in production. Servers end with the
 //! process, however that ends: a watchdog waits for the process and stops them.
 #![forbid(unsafe_code)]
-#![allow(clippy::panic, clippy::expect_used, reason = "only tests use it, and a test fails by a panic")]
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "only tests use it, and a test fails by a panic"
+)]
 
 mod peer;
 mod postgres;

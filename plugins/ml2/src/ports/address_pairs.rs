@@ -53,7 +53,7 @@ pub(crate) fn asked(given: &[Document], limit: usize) -> Result<Vec<Asked>> {
     let mut seen = HashSet::new();
     let mut pairs = Vec::with_capacity(given.len());
     for pair in given {
-        let mac = pair.get("mac_address").map(|mac| hardware_address(mac)).transpose()?;
+        let mac = pair.get("mac_address").map(hardware_address).transpose()?;
         let ip = pair.get("ip_address").ok_or_else(without_address)?;
         let ip = ip.as_str().ok_or_else(|| refused(format!("'{}' is not a valid IP address", python(ip))))?;
         let asked = Asked { mac_address: mac.map(|(text, _)| text), ip_address: ip.to_owned() };

@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(chosen(&routed(), "", Some(&[])), "");
         assert_eq!(chosen(&routed(), "", Some(&[by_subnet("b")])), "b c");
         let address = Wanted { subnet_id: None, ip_address: Some("10.1.0.9".parse().unwrap()) };
-        assert_eq!(chosen(&routed(), "", Some(&[address.clone()])), "a");
+        assert_eq!(chosen(&routed(), "", Some(std::slice::from_ref(&address))), "a");
         let both = [address, by_subnet("c")];
         assert_eq!(chosen(&routed(), "", Some(&both)), "FixedIpsSubnetsNotOnSameSegment");
         assert_eq!(chosen(&routed(), "", Some(&[by_subnet("foreign")])), "a b c");
