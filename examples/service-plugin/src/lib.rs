@@ -18,7 +18,7 @@ mod rack;
 use hadron_sdk::delivery::{Entry, WorkOutcome};
 use hadron_sdk::events::{Event, Extension};
 use hadron_sdk::serde_json::Value;
-use hadron_sdk::{Context, Document, Error, Manifest, Operation, Result, ServicePlugin};
+use hadron_sdk::{Context, Document, Error, Json, Manifest, Operation, Result, ServicePlugin, texts};
 
 /// The plugin.
 pub struct Gadgets;
@@ -63,9 +63,9 @@ impl ServicePlugin for Gadgets {
         }
     }
 
-    fn compute(_: &Context, collection: &str, documents: Vec<Document>) -> Result<Vec<Document>> {
+    fn compute(_: &Context, collection: &str, documents: Vec<Document>) -> Result<Vec<Json>> {
         match collection {
-            "gadgets" => gadgets::compute(&documents),
+            "gadgets" => texts(&gadgets::compute(&documents)?),
             other => Err(unknown(other)),
         }
     }

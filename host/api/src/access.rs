@@ -1,7 +1,7 @@
 //! Decisions about one caller: which rows, which attributes, which changes.
 
 use crate::error::disallowed;
-use crate::policy::{Parents, Residual, Target, Unread, Wanted, Whole};
+use crate::policy::{Parents, Residual, Said, Target, Unread, Wanted, Whole};
 use crate::routes::Place;
 use crate::source::Source;
 use crate::tables::{Resource, Tables};
@@ -66,7 +66,7 @@ impl Access {
 
     /// Which attributes the caller may see.
     pub(crate) fn mask(&self, resource: &Resource) -> Mask {
-        let mut mask = Mask { hidden: resource.hidden.clone(), conditional: Vec::new() };
+        let mut mask = Mask { hidden: resource.hidden.clone(), ..Mask::default() };
         for (name, rule) in &resource.guarded {
             match self.reduce(rule, &Unread(resource)).known() {
                 Some(true) => {}
@@ -306,6 +306,11 @@ impl Access {
     /// A view of everything, as this caller sees it.
     pub(crate) fn whole(&self) -> View {
         View { hidden: Vec::new(), derived: true, project: Some(self.caller.project_id.clone()) }
+    }
+
+    /// Whether a rule allows something with what is no row of the database.
+    pub(crate) fn allows(&self, rule: &str, said: &Map<String, Value>) -> bool {
+        self.reduce(rule, &Said(said)).known() == Some(true)
     }
 
     /// Reads rows that rules ask for.

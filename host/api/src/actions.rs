@@ -36,7 +36,7 @@ impl Asked {
 }
 
 /// A query string as an object; a parameter that is repeated is a list.
-fn asked(parameters: Parameters) -> Value {
+pub(crate) fn asked(parameters: Parameters) -> Value {
     let mut asked: Map<String, Value> = Map::new();
     for (name, value) in parameters {
         let value = Value::from(value);

@@ -144,9 +144,8 @@ impl Step {
         };
         let act = match op.as_str() {
             "create" if !resource.creates() => return Err(format!("no '{collection}' are made")),
-            "update" | "delete" if !resource.changes() => {
-                return Err(format!("'{collection}' are only shown"));
-            }
+            "update" if !resource.changes() => return Err(format!("no '{collection}' are changed")),
+            "delete" if !resource.deletes() => return Err(format!("no '{collection}' are deleted")),
             "create" => Act::Create(object(&mut item)?),
             "update" => Act::Update(id(&mut item)?, object(&mut item)?),
             "delete" => Act::Delete(id(&mut item)?),

@@ -332,7 +332,7 @@ impl Api {
             (Meaning::DefaultQuota(project), Method::GET) => asked.default_quota(&project).await,
             (Meaning::QuotaDetails(project), Method::GET) => asked.quota_details(&project).await,
             (Meaning::OwnProject(word), Method::GET) => asked.own_project(&word).await,
-            (Meaning::Collection(place), Method::GET) => asked.list(place).await,
+            (Meaning::Collection(place), Method::GET) if !place.resource.on_demand => asked.list(place).await,
             (Meaning::Collection(place), Method::POST) if place.resource.creates() => {
                 asked.create(place).await
             }
@@ -344,7 +344,7 @@ impl Api {
             (Meaning::Item(place, id), Method::PUT) if place.resource.changes() => {
                 asked.update(place, id).await
             }
-            (Meaning::Item(place, id), Method::DELETE) if place.resource.changes() => {
+            (Meaning::Item(place, id), Method::DELETE) if place.resource.deletes() => {
                 asked.delete(place, id).await
             }
             (Meaning::Action(place, id, told), method) => asked.act(place, id, &told, &method).await,

@@ -21,6 +21,8 @@ pub(crate) const SUBSTRING: &str = "_substr";
 pub(crate) struct Listing {
     /// Which rows.
     pub(crate) predicate: Predicate,
+    /// What the owner is asked to leave out others than: by name, lists.
+    pub(crate) asked: Vec<(String, Value)>,
     /// Which attributes; all when empty.
     pub(crate) fields: Vec<String>,
     /// In which order.
@@ -62,8 +64,10 @@ pub(crate) fn fields(parameters: &Parameters) -> Vec<String> {
 /// mask: what the caller does not see cannot be asked about either, since the
 /// answer would tell its value.
 pub(crate) fn read(parameters: &Parameters, resource: &Resource, mask: &Mask) -> Result<Listing, Refusal> {
+    let (predicate, asked) = filters(parameters, resource, mask)?;
     Ok(Listing {
-        predicate: filters(parameters, resource, mask)?,
+        predicate,
+        asked,
         fields: fields(parameters),
         sort: sort(parameters, resource, mask)?,
         limit: limit(parameters)?,
@@ -134,10 +138,14 @@ pub(crate) fn sortable<'a>(resource: &'a Resource, mask: &Mask, key: &str) -> Op
 pub(crate) fn filterable(resource: &Resource) -> impl Iterator<Item = (&str, Kind<'_>)> {
     let named = |name| kind(resource, &Mask::default(), name).map(|kind| (name, kind));
     let tags = TAG_FILTERS.into_iter().filter(|name| *name != TAGS);
-    resource.shown.iter().map(String::as_str).chain(tags).filter_map(named)
+    let asked = resource.asks.iter().map(|a| a.name.as_str());
+    resource.shown.iter().map(String::as_str).chain(tags).chain(asked).filter_map(named)
 }
 
-fn filters(parameters: &Parameters, resource: &Resource, mask: &Mask) -> Result<Predicate, Refusal> {
+/// What a list is filtered by.
+type Filters = (Predicate, Vec<(String, Value)>);
+
+fn filters(parameters: &Parameters, resource: &Resource, mask: &Mask) -> Result<Filters, Refusal> {
     let mut asked: Vec<(&str, Vec<&str>)> = Vec::new();
     for (name, value) in parameters.iter().filter(|(name, _)| !CONTROL.contains(&name.as_str())) {
         match asked.iter_mut().find(|(n, _)| n == name) {
@@ -150,10 +158,20 @@ fn filters(parameters: &Parameters, resource: &Resource, mask: &Mask) -> Result<
     if !unknown.is_empty() {
         return Err(bad_request(format!("{} is invalid attribute for filtering", python::list(unknown))));
     }
-    let mut all = Vec::with_capacity(asked.len());
+    let (mut all, mut of_owner) = (Vec::with_capacity(asked.len()), Vec::new());
     for (name, values) in asked {
         all.push(match kind(resource, mask, name) {
             None => Predicate::never(),
+            Some(Kind::Asked(a)) => {
+                let values: Result<Vec<Value>, Refusal> =
+                    values.iter().map(|text| value(&a.validate, text)).collect();
+                of_owner.push((name.to_owned(), Value::from(values?)));
+                continue;
+            }
+            Some(Kind::Above(reference, column, kind)) => {
+                let fits = one_of(column, &values, |text| standard(kind, text))?;
+                Predicate::Referred(reference.to_owned(), Box::new(fits))
+            }
             Some(Kind::Standard(column, kind)) => one_of(column, &values, |text| standard(kind, text))?,
             Some(Kind::Scalar(a)) if a.any_case => {
                 Predicate::Alike(name.to_owned(), values.into_iter().map(str::to_owned).collect())
@@ -164,13 +182,17 @@ fn filters(parameters: &Parameters, resource: &Resource, mask: &Mask) -> Result<
             Some(Kind::Tags { all, none }) => tags(&values, all, none),
         });
     }
-    Ok(Predicate::All(all))
+    Ok((Predicate::All(all), of_owner))
 }
 
 /// How an attribute can be filtered.
 pub(crate) enum Kind<'a> {
     /// Kept by the host: the column and what it holds.
     Standard(&'a str, Column),
+    /// An attribute of the row that this attribute refers to, and what it holds.
+    Above(&'a str, &'a str, Column),
+    /// By the owner, when it computes.
+    Asked(&'a Attribute),
     /// By its value.
     Scalar(&'a Attribute),
     /// A list of scalars, by one of them.
@@ -220,6 +242,13 @@ fn kind<'a>(resource: &'a Resource, mask: &Mask, name: &str) -> Option<Kind<'a>>
         && let Some(kind) = by_tags(name)
     {
         return Some(kind);
+    }
+    if let Some((reference, attribute, true)) = resource.above(name).filter(|_| !mask.hides(name)) {
+        let column = reference.columns.iter().find(|(name, _)| name == attribute);
+        return column.map(|(column, kind)| Kind::Above(&reference.attribute, column, *kind));
+    }
+    if let Some(asked) = resource.asks.iter().find(|a| a.name == name) {
+        return Some(Kind::Asked(asked));
     }
     let attribute = resource.attribute(name).filter(|a| a.filter && !a.hidden && !mask.hides(name))?;
     match (&attribute.validate, &attribute.list) {
@@ -311,7 +340,7 @@ mod tests {
 
     fn listing(query: &str) -> Result<Listing, Refusal> {
         let tables = tables();
-        let mask = Mask { hidden: vec!["notes".into(), "vendor:kind".into()], conditional: Vec::new() };
+        let mask = Mask { hidden: vec!["notes".into(), "vendor:kind".into()], ..Mask::default() };
         read(&parameters(query)?, tables.at("gadgets").unwrap(), &mask)
     }
 
@@ -408,7 +437,7 @@ mod tests {
         let ask = |path: &str, mask: &Mask| {
             read(&parameters("tags-any=a").unwrap(), tables.at(path).unwrap(), mask).map_err(|r| r.message)
         };
-        let unseen = Mask { hidden: vec!["tags".into()], conditional: Vec::new() };
+        let unseen = Mask { hidden: vec!["tags".into()], ..Mask::default() };
         assert!(ask("gadgets", &Mask::default()).is_ok());
         assert!(ask("gadgets", &unseen).is_err());
         assert!(ask("store/shelves", &Mask::default()).is_err());

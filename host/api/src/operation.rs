@@ -2,6 +2,7 @@
 //! show. Several operations of one unit see what those before them did.
 
 use crate::access::{Access, Change};
+use crate::error::{disallowed, internal};
 use crate::etag;
 use crate::routes::Place;
 use crate::source::Source;
@@ -57,6 +58,13 @@ pub(crate) enum Deed {
         /// How.
         tagging: Tagging,
     },
+    /// Ask the owner what a row is.
+    Find {
+        /// Which.
+        id: String,
+        /// The query string, as an object.
+        asked: Value,
+    },
     /// Do an action.
     Act {
         /// To which row.
@@ -71,6 +79,10 @@ pub(crate) enum Deed {
         seen: Seen,
     },
 }
+
+/// What the owner of rows that are found on demand is told.
+const SHOW: &str = "show";
+const DELETE: &str = "delete";
 
 impl Operation {
     /// Does it.
@@ -108,6 +120,19 @@ impl Operation {
                 let texts = shown(access, work, resource, &[row]).await?;
                 Ok(answer(StatusCode::OK, one(resource, &texts)))
             }
+            Deed::Find { id, asked } => {
+                let found = Value::from(self.found(access, work, id, asked.clone()).await?);
+                Ok(answer(StatusCode::OK, one(resource, &[found.to_string()])))
+            }
+            Deed::Delete { id, .. } if resource.on_demand => {
+                let found = self.found(access, work, id, Value::from(Map::new())).await?;
+                let rule = format!("delete_{}", resource.ruled);
+                if !access.allows(&rule, &found) {
+                    return Err(disallowed(&format!("rule:{rule}")));
+                }
+                work.ask(&resource.id.0, id, DELETE, Value::from(found)).await?;
+                Ok(answer(StatusCode::NO_CONTENT, String::new()))
+            }
             Deed::Delete { id, seen } => {
                 let id = &access.id_of(work, &self.place, id).await?;
                 self.check_seen(access, work, id, seen).await?;
@@ -140,6 +165,23 @@ impl Operation {
                     Verb::Delete => answer(StatusCode::NO_CONTENT, String::new()),
                 })
             }
+        }
+    }
+
+    /// What the owner says a row is, where the caller may see it.
+    async fn found(
+        &self,
+        access: &Access,
+        work: &Work,
+        id: &str,
+        asked: Value,
+    ) -> Result<Map<String, Value>, Refusal> {
+        let resource = &self.place.resource;
+        resource.check_id(id)?;
+        match work.ask(&resource.id.0, id, SHOW, asked).await? {
+            Value::Object(found) if access.allows(&format!("get_{}", resource.ruled), &found) => Ok(found),
+            Value::Object(_) => Err(resource.no_such_row(id)),
+            _ => Err(internal(&format!("the owner of '{}' answered no object", resource.name))),
         }
     }
 

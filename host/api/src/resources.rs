@@ -2,6 +2,7 @@
 //! writes is validated and done as an operation of a unit of work.
 
 use crate::access::{Access, place};
+use crate::actions;
 use crate::batch::Batch;
 use crate::body;
 use crate::error;
@@ -13,7 +14,7 @@ use crate::stream::{Paged, Progress, Rows};
 use crate::tables::Resource;
 use crate::terms::{self, Fingerprint};
 use crate::validate;
-use crate::view::Viewer;
+use crate::view::{Mask, Viewer};
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -51,7 +52,7 @@ impl Asked {
         check_above(&self.access, &self.runtime, &resource, above.as_deref()).await?;
         let mask = self.access.mask(&resource);
         let listing = listing::read(&parameters, &resource, &mask)?;
-        let mask = mask.limit(&resource, &listing.fields);
+        let mask = Mask { asks: !listing.asked.is_empty(), ..mask.limit(&resource, &listing.fields) };
         let visible = self.access.visible(&resource);
         if visible.is_partial() {
             resource.tell_partial();
@@ -77,13 +78,17 @@ impl Asked {
         let (url, reverse, headers) = (self.url, listing.reverse, self.headers);
         let paged = listing.limit.map(|limit| Paged { url, parameters, limit, reverse });
         let (access, runtime) = (self.access, self.runtime);
-        Rows { rows, access, resource, mask, runtime, paged, progress: Progress::default() }
+        let asked = listing.asked;
+        Rows { rows, access, resource, mask, runtime, asked, paged, progress: Progress::default() }
             .answer(&headers)
             .await
     }
 
     /// `GET /v2.0/gadgets/{id}`.
     pub(crate) async fn show(self, place: Place, part: &str) -> Answer {
+        if place.resource.on_demand {
+            return self.find(place, part).await;
+        }
         let fields = listing::fields(&listing::parameters(&self.query)?);
         first_use(&self.access, &self.runtime, &place.resource, None).await?;
         let id = &self.access.id_of(&self.runtime, &place, part).await?;
@@ -93,6 +98,14 @@ impl Asked {
         let row = self.access.show(&self.runtime, resource, id, above.as_deref(), &viewer.view()).await?;
         let texts = viewer.texts(&self.runtime, &[row], viewer.trimmed()).await?;
         Ok(etag::answer(&self.headers, one(resource, &texts)))
+    }
+
+    /// The same where the owner says what the row is, and may make it first.
+    async fn find(self, place: Place, part: &str) -> Answer {
+        let asked = actions::asked(listing::parameters(&self.query)?);
+        let deed = Deed::Find { id: part.to_owned(), asked };
+        let answered = self.run(Operation { place, deed }, Terms::default()).await?;
+        Ok(terms::answer(answered, false))
     }
 
     /// `POST /v2.0/gadgets`.

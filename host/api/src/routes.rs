@@ -108,7 +108,9 @@ pub(crate) fn all<'a>(tables: &'a Tables, word: impl Fn(&'a Resource) -> &'a str
         let path = format!("/v2.0/{}", parts.join("/"));
         let id = format!("{{{}_id}}", word(resource));
         let item = format!("{path}/{id}");
-        paths.push((path, Meaning::Collection(place.clone())));
+        if !resource.on_demand {
+            paths.push((path, Meaning::Collection(place.clone())));
+        }
         let mut told: Vec<&str> = resource.actions.iter().map(Action::path).collect();
         told.sort_unstable();
         told.dedup();

@@ -42,6 +42,8 @@ pub(crate) struct Rows {
     pub(crate) mask: Mask,
     /// Who computes attributes.
     pub(crate) runtime: Runtime,
+    /// What the owner leaves out others than, when it computes.
+    pub(crate) asked: Vec<(String, Value)>,
     /// The page it is, where a limit was given.
     pub(crate) paged: Option<Paged>,
     /// Where it stands.
@@ -67,6 +69,7 @@ pub(crate) struct Progress {
     first: String,
     last: String,
     begun: bool,
+    written: bool,
     ended: bool,
 }
 
@@ -116,13 +119,18 @@ impl Rows {
             let computed = viewer.compute(&self.runtime, &rows).await?;
             let trimmed = viewer.trimmed();
             for (i, row) in rows.iter().enumerate() {
-                if self.progress.count > 0 {
-                    out.push(',');
-                } else {
+                if self.progress.count == 0 {
                     self.progress.first.clone_from(&row.id);
                 }
                 self.progress.count += 1;
-                viewer.write(row, trimmed, computed.get(i).map(String::as_str), &mut out);
+                let computed = computed.get(i).map(String::as_str);
+                if !self.asked.is_empty() && computed == Some("{}") {
+                    continue;
+                }
+                if std::mem::replace(&mut self.progress.written, true) {
+                    out.push(',');
+                }
+                viewer.write(row, trimmed, computed, &mut out);
             }
             if let Some(last) = rows.last() {
                 self.progress.last.clone_from(&last.id);
@@ -136,10 +144,16 @@ impl Rows {
     async fn next(&mut self) -> Result<Vec<Row>, Refusal> {
         let viewer = Viewer { access: &self.access, resource: &self.resource, mask: &self.mask };
         let most = if viewer.computes() { PAGE } else { 1 };
+        let asked: Vec<_> =
+            self.asked.iter().map(|(name, values)| (name.clone(), values.to_string())).collect();
         let mut rows = Vec::with_capacity(1);
         while rows.len() < most {
             match self.rows.next().await {
-                Some(row) => rows.push(row.map_err(error::from_store)?),
+                Some(row) => {
+                    let mut row = row.map_err(error::from_store)?;
+                    row.derived.extend(asked.iter().cloned());
+                    rows.push(row);
+                }
                 None => break,
             }
         }

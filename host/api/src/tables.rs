@@ -9,7 +9,7 @@ use crate::openapi::Served;
 use crate::policy::{Complaints, Policy};
 use crate::rule_file::Overrides;
 use hadron_manifest::{
-    Action, Attribute, Collection, Column, Derived, Manifest, Parent, Reference, TAGS, Validator,
+    Action, Attribute, Collection, Column, Derived, DerivedFrom, Manifest, Parent, Reference, TAGS, Validator,
 };
 use hadron_runtime::{PluginSet, Refusal, Status};
 use hadron_store::CollectionId;
@@ -79,6 +79,10 @@ pub(crate) struct Resource {
     pub(crate) derived: Vec<Derived>,
     /// Attributes that the owner and extenders compute.
     pub(crate) computed: Vec<Computed>,
+    /// Filters that the owner carries out when it computes.
+    pub(crate) asks: Vec<Attribute>,
+    /// The owner says what a row is when a client asks.
+    pub(crate) on_demand: bool,
     /// The owner is called before the first read of a project's rows.
     pub(crate) first_use: bool,
     /// Rows can be of no project.
@@ -394,6 +398,7 @@ impl Resource {
             .iter()
             .chain(computed.iter().map(|c| &c.attribute))
             .filter(|a| a.hidden)
+            .chain(&collection.asks)
             .map(|a| a.name.clone())
             .chain(collection.without.iter().cloned())
             .collect();
@@ -429,6 +434,8 @@ impl Resource {
             by_name,
             derived,
             computed,
+            asks: collection.asks.clone(),
+            on_demand: collection.on_demand,
             first_use: collection.first_use,
             ownerless: collection.ownerless,
             shown,
@@ -467,6 +474,15 @@ impl Resource {
         Some((attribute.name.as_str(), column(attribute)?))
     }
 
+    /// The row referred to, and its attribute, that the derived attribute of this
+    /// name is; and whether rows can be filtered by it.
+    pub(crate) fn above(&self, name: &str) -> Option<(&ReferenceTo, &str, bool)> {
+        let derived = self.derived.iter().find(|derived| derived.name == name)?;
+        let DerivedFrom::Parent { reference, attribute, filter } = &derived.from else { return None };
+        let reference = self.references.iter().find(|r| r.attribute == *reference)?;
+        Some((reference, attribute, *filter))
+    }
+
     /// No such row, or none that the caller may see.
     pub(crate) fn no_such_row(&self, id: &str) -> Refusal {
         no_such_row(&self.not_found, id)
@@ -492,11 +508,16 @@ impl Resource {
 
     /// Whether rows are made through it.
     pub(crate) fn creates(&self) -> bool {
-        self.view.is_none()
+        self.view.is_none() && !self.on_demand
     }
 
-    /// Whether rows are changed and deleted through it.
+    /// Whether rows are changed through it.
     pub(crate) fn changes(&self) -> bool {
+        self.deletes() && !self.on_demand
+    }
+
+    /// Whether rows are deleted through it.
+    pub(crate) fn deletes(&self) -> bool {
         self.view.as_ref().is_none_or(|view| view.writes)
     }
 

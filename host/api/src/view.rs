@@ -15,6 +15,8 @@ pub(crate) struct Mask {
     pub(crate) hidden: Vec<String>,
     /// Not of rows of which the rule does not hold: attribute and rule.
     pub(crate) conditional: Vec<(String, String)>,
+    /// The owner is asked what it computes even if nothing of that is shown.
+    pub(crate) asks: bool,
 }
 
 impl Mask {
@@ -63,7 +65,12 @@ pub(crate) struct Viewer<'a> {
 impl Viewer<'_> {
     /// Whether the owner has to be asked for attributes it computes.
     pub(crate) fn computes(&self) -> bool {
-        self.resource.computed.iter().any(|c| !self.mask.hides(&c.attribute.name))
+        self.wanted().next().is_some()
+    }
+
+    /// What is computed.
+    fn wanted(&self) -> impl Iterator<Item = &Computed> {
+        self.resource.computed.iter().filter(|c| self.mask.asks || !self.mask.hides(&c.attribute.name))
     }
 
     /// What to read of a row. Where the owner computes attributes it is given
@@ -112,9 +119,8 @@ impl Viewer<'_> {
         if !self.computes() || rows.is_empty() {
             return Ok(Vec::new());
         }
-        let wanted = self.resource.computed.iter().filter(|c| !self.mask.hides(&c.attribute.name));
         let mut by_plugin: Vec<(&str, Vec<&Computed>)> = Vec::new();
-        for computed in wanted {
+        for computed in self.wanted() {
             match by_plugin.iter_mut().find(|(plugin, _)| *plugin == &*computed.by) {
                 Some((_, theirs)) => theirs.push(computed),
                 None => by_plugin.push((&computed.by, vec![computed])),

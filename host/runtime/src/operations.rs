@@ -165,10 +165,12 @@ pub(crate) async fn create(
     .map_err(|error| Failure::Refused(convert::refusal(error)))?;
     sharing::allow(unit, &shares).await?;
 
+    let answered = unit.set.is_answered_by_query(&collection);
+    let mut read = if answered { read_all(unit, id, &ids).await? } else { Vec::new() };
     let mut rows = Vec::with_capacity(ids.len());
     for row in &ids {
-        let found = match unit.set.is_answered_by_query(&collection) {
-            true => read(unit, id, row).await?,
+        let found = match answered {
+            true => read.iter().position(|read| read.id == *row).map(|place| read.swap_remove(place)),
             false => unit.written(id, row),
         };
         rows.push(found.ok_or_else(|| {
@@ -191,6 +193,14 @@ pub(crate) async fn create(
 pub(crate) async fn read(unit: &Arc<Unit>, id: &CollectionId, row: &str) -> Result<Option<Row>, StoreError> {
     let (id, row, view) = (id.clone(), row.to_owned(), shown(unit));
     unit.store(move |t| Box::pin(async move { t.get(&id, &row, &view).await })).await
+}
+
+/// Rows with these ids, in any order, with one statement.
+async fn read_all(unit: &Arc<Unit>, id: &CollectionId, rows: &[String]) -> Result<Vec<Row>, StoreError> {
+    let ids = rows.iter().map(|row| Value::from(row.as_str())).collect();
+    let query = Query { predicate: Predicate::In("id".to_owned(), ids), ..Query::default() };
+    let (id, view) = (id.clone(), shown(unit));
+    unit.store(move |t| Box::pin(async move { t.find(&id, &query, &view).await })).await
 }
 
 async fn guarded(
@@ -424,8 +434,20 @@ pub(crate) async fn act(
     body: Value,
     guard: &Guard,
 ) -> Result<Value, Failure> {
-    let (plugin, collection) = owner(unit, id)?;
+    let (_, collection) = owner(unit, id)?;
     guarded(unit, id, &collection, row, guard).await?;
+    ask(unit, id, row, action, body).await
+}
+
+/// The same where there need be no such row.
+pub(crate) async fn ask(
+    unit: &Arc<Unit>,
+    id: &CollectionId,
+    row: &str,
+    action: &str,
+    body: Value,
+) -> Result<Value, Failure> {
+    let (plugin, _) = owner(unit, id)?;
     let ctx = context(unit);
     let (name, row, action, body) =
         (id.name.to_string(), row.to_owned(), action.to_owned(), body.to_string());

@@ -135,6 +135,18 @@ impl Work {
         self.told(operations::act(&self.unit, collection, id, action, body, guard).await)
     }
 
+    /// Asks the owner of a collection for something of a row that need not be there.
+    pub async fn ask(
+        &self,
+        collection: &CollectionId,
+        id: &str,
+        action: &str,
+        body: Value,
+    ) -> Result<Value, Refusal> {
+        self.notes.lock().more = true;
+        self.told(operations::ask(&self.unit, collection, id, action, body).await)
+    }
+
     /// Attributes of rows that this plugin computes: of each, the text of a JSON
     /// object.
     pub async fn compute(

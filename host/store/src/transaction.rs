@@ -218,6 +218,24 @@ impl Transaction {
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
+    /// What the items of a list attribute have, of all rows: for each of these
+    /// values of the member `by` the list of the values of `member`; both as the
+    /// text of JSON.
+    pub async fn gather(
+        &mut self,
+        collection: &CollectionId,
+        attribute: &str,
+        by: &str,
+        values: &[Value],
+        member: &str,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let table = self.table(collection)?;
+        let statement = sql::gather(self.dialect(), &table, attribute, by, values, member);
+        let statement = statement.map_err(|error| self.doom(error))?;
+        let records = self.fetch(statement).await?;
+        records.iter().map(|record| Ok((record.text(0)?, record.text(1)?))).collect()
+    }
+
     /// Adds rows in one statement (and one for each side table); the rows as
     /// they are now, without derived attributes.
     pub async fn insert(

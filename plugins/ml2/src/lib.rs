@@ -20,6 +20,7 @@ mod dns;
 mod document;
 mod errors;
 mod existing;
+mod ip_availability;
 mod manifest;
 mod mechanisms;
 mod net;
@@ -44,7 +45,8 @@ mod zones;
 use hadron_sdk::events::Event;
 use hadron_sdk::serde_json::Value;
 use hadron_sdk::{
-    Bound, Context, CorePlugin, Document, Error, Manifest, Operation, ResourceRef, Result, ServicePlugin,
+    Bound, Context, CorePlugin, Document, Error, Json, Manifest, Operation, ResourceRef, Result,
+    ServicePlugin, texts,
 };
 
 /// The plugin.
@@ -129,9 +131,10 @@ impl ServicePlugin for Ml2 {
         }
     }
 
-    fn compute(_: &Context, collection: &str, documents: Vec<Document>) -> Result<Vec<Document>> {
+    fn compute(_: &Context, collection: &str, documents: Vec<Document>) -> Result<Vec<Json>> {
         match collection {
-            segment_ranges::COLLECTION => segment_ranges::compute(&documents),
+            segment_ranges::COLLECTION => texts(&segment_ranges::compute(&documents)?),
+            ip_availability::COLLECTION => texts(&ip_availability::compute(&documents)?),
             other => Err(unknown(other)),
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::{
     address_groups, address_scopes, agents, bindings, default_security_group_rules, default_statefulness,
-    dhcp, dns, networks, policy, ports, rpc, security_group_rules, security_groups, segment_ranges, segments,
-    sharing, subnetpools, subnets, ticks, zones,
+    dhcp, dns, ip_availability, networks, policy, ports, rpc, security_group_rules, security_groups,
+    segment_ranges, segments, sharing, subnetpools, subnets, ticks, zones,
 };
 use hadron_sdk::Manifest;
 use hadron_sdk::manifest::{ApiExtension, ConfigKey};
@@ -53,6 +53,12 @@ const EXTENSIONS: &[Extension] = &[
         "2012-09-07T10:00:00-00:00",
     ),
     (
+        "Subnet belongs to an external network",
+        "subnet-external-network",
+        "Informs if the subnet belongs to an external network",
+        "2024-02-05T18:00:00-00:00",
+    ),
+    (
         "Tag Ports During Bulk Creation",
         "tag-ports-during-bulk-creation",
         "Allow to tag ports during bulk creation",
@@ -79,6 +85,7 @@ fn extensions() -> impl Iterator<Item = &'static Extension> {
         ports::SECURITY_EXTENSIONS,
         segments::EXTENSIONS,
         segment_ranges::EXTENSIONS,
+        ip_availability::EXTENSIONS,
     ];
     EXTENSIONS.iter().chain(of_resources.into_iter().chain(ports::ASPECTS.iter().copied()).flatten())
 }
@@ -101,6 +108,7 @@ pub(crate) fn manifest() -> Manifest {
             address_groups::collection(),
             segments::collection(),
             segment_ranges::collection(),
+            ip_availability::collection(),
             zones::collection(),
             dhcp::collection(),
         ]
@@ -125,6 +133,11 @@ pub(crate) fn manifest() -> Manifest {
                 "tenant_network_types",
                 "network types of networks that are made without provider attributes, in order of preference",
                 json!(["vxlan"]),
+            ),
+            key(
+                segments::EXTERNAL_TYPE,
+                "network type of external networks that are made without provider attributes; empty for that of other networks",
+                json!(""),
             ),
             key(
                 "global_physnet_mtu",

@@ -11,8 +11,7 @@ mod sharing;
 pub(crate) use attributes::{POLICY, PORT_SECURITY, collection};
 pub(crate) use known::Networks;
 pub(crate) use scopes::{Scopes, set_scope};
-use sharing::EXTERNAL;
-pub(crate) use sharing::{OBJECT_TYPE, policy};
+pub(crate) use sharing::{EXTERNAL, OBJECT_TYPE, policy};
 
 use crate::document::{differing, flag, set, take, text, typed};
 use crate::mechanisms::Mechanisms;

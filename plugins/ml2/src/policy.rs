@@ -3,8 +3,8 @@
 
 use crate::{
     address_groups, address_scopes, agents, bindings, default_security_group_rules, default_statefulness,
-    dhcp, networks, ports, security_group_rules, security_groups, segment_ranges, segments, subnetpools,
-    subnets, zones,
+    dhcp, ip_availability, networks, ports, security_group_rules, security_groups, segment_ranges, segments,
+    subnetpools, subnets, zones,
 };
 use std::collections::BTreeMap;
 
@@ -26,6 +26,7 @@ pub(crate) fn rules() -> BTreeMap<String, String> {
         address_groups::POLICY,
         segments::POLICY,
         segment_ranges::POLICY,
+        ip_availability::POLICY,
     ];
     let all = of_resources.into_iter().chain(ports::POLICY.iter().copied()).flatten();
     all.map(|(name, rule)| ((*name).to_owned(), (*rule).to_owned())).collect()

@@ -14,7 +14,7 @@ pub(crate) use errors::{
     no_dynamic_segment, not_all_associated, segment_not_found, several_segments,
 };
 pub(crate) use hosts::Reach;
-pub(crate) use types::{Types, check_update, number};
+pub(crate) use types::{EXTERNAL_TYPE, Types, check_update, number};
 
 use crate::document::{set, text};
 use crate::mechanisms::Mechanisms;

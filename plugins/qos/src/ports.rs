@@ -17,7 +17,11 @@ pub(crate) fn extends() -> Extends {
         references: vec![reference("port")],
         derived: vec![Derived {
             name: "qos_network_policy_id".to_owned(),
-            from: DerivedFrom::Parent { reference: "network_id".to_owned(), attribute: POLICY.to_owned() },
+            from: DerivedFrom::Parent {
+                reference: "network_id".to_owned(),
+                attribute: POLICY.to_owned(),
+                filter: false,
+            },
         }],
         ..Extends::default()
     }

@@ -96,6 +96,15 @@ fn check_collection(collection: &Collection, problems: &mut Vec<Problem>) {
     }
     check_computed(name, &collection.attributes, &collection.computed, problems);
     check_derived(name, &collection.derived, problems);
+    check_asks(collection, problems);
+    if collection.on_demand
+        && (collection.private
+            || collection.of.is_some()
+            || collection.parent.is_some()
+            || collection.first_use)
+    {
+        problems.push(format!("'{name}' is found on demand, at a URL of its own, and is nothing else"));
+    }
     if collection.first_use && collection.private {
         problems.push(format!("'{name}' is private: no project reads it"));
     }
@@ -157,6 +166,20 @@ fn check_computed(
     check_attributes(collection, &own, problems);
     for attribute in own.iter().filter(|own| attributes.iter().any(|a| a.name == own.name)) {
         problems.push(format!("'{}' of '{collection}' is kept and computed", attribute.name));
+    }
+}
+
+fn check_asks(collection: &Collection, problems: &mut Vec<Problem>) {
+    let name = &collection.name;
+    if !collection.asks.is_empty() && collection.computed.is_empty() {
+        problems.push(format!("'{name}' is filtered by its plugin, which computes nothing of it"));
+    }
+    check_attributes(name, &collection.asks, problems);
+    for asked in &collection.asks {
+        let computed = collection.computed.iter().map(|computed| &computed.attribute);
+        if collection.attributes.iter().chain(computed).any(|a| a.name == asked.name) {
+            problems.push(format!("'{}' of '{name}' is an attribute, and asked of the plugin", asked.name));
+        }
     }
 }
 

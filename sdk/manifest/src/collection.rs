@@ -47,6 +47,11 @@ pub struct Collection {
     pub derived: Vec<Derived>,
     /// Attributes the plugin computes when a row is shown, a page at a time.
     pub computed: Vec<Computed>,
+    /// Filters of lists that the plugin carries out itself when it computes: what
+    /// was asked for is in the documents it is given, by these names, as lists of
+    /// values. Of a row that does not fit it answers an empty object. Of each only
+    /// name and validate count.
+    pub asks: Vec<Attribute>,
     /// What a row can be told, and asked, below its URL.
     pub actions: Vec<Action>,
     /// Class name of the error for an unknown id, where it is not the member
@@ -65,6 +70,12 @@ pub struct Collection {
     /// Whether its rows have a description and tags; they do unless it says
     /// otherwise.
     pub standard: Standard,
+    /// What a row is, and whether there is one, is the plugin's to say when a
+    /// client asks: it is called (`act`) with `show` and the query string, in a
+    /// unit of work, so that it may make what is missing, and answers the row. A
+    /// row that is found so can be deleted (`delete`, given the row). They are
+    /// neither listed nor made nor changed.
+    pub on_demand: bool,
     /// The plugin is called (`first_use`) before the first read of a project's
     /// rows since the server started, to make what every project has.
     pub first_use: bool,
@@ -252,6 +263,9 @@ pub enum DerivedFrom {
         reference: String,
         /// The attribute of the row referred to.
         attribute: String,
+        /// Accepted in `?name=value`.
+        #[serde(default)]
+        filter: bool,
     },
 }
 

@@ -66,6 +66,7 @@ mod service;
 #[doc(hidden)]
 pub mod worlds;
 
+pub use convert::texts;
 pub use fault::{Error, Fault, Result};
 pub use hadron_manifest as manifest;
 pub use hadron_manifest::Manifest;

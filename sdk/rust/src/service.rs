@@ -66,10 +66,11 @@ pub trait ServicePlugin: 'static {
         Err(unexpected(&format!("what {collection} have from the first")))
     }
 
-    /// The computed attributes of a page of documents; of each, an object. Also
-    /// of other plugins' collections, where the manifest adds them.
-    fn compute(_ctx: &Context, _collection: &str, documents: Vec<Document>) -> Result<Vec<Document>> {
-        Ok(documents.iter().map(|_| Document::new()).collect())
+    /// The computed attributes of a page of documents; of each, the text of an
+    /// object ([`texts`](crate::texts)). Also of other plugins' collections, where
+    /// the manifest adds them.
+    fn compute(_ctx: &Context, _collection: &str, documents: Vec<Document>) -> Result<Vec<Json>> {
+        Ok(documents.iter().map(|_| "{}".to_owned()).collect())
     }
 
     /// Checks this plugin's attributes of other plugins' rows that are about to
@@ -167,8 +168,7 @@ impl<P: ServicePlugin> handler::Guest for Component<P, Service> {
     }
     fn compute(ctx: Context, collection: String, documents: Vec<Json>) -> Result<Vec<Json>> {
         panics::install();
-        let computed = P::compute(&ctx, &collection, convert::parse_all(&documents)?)?;
-        computed.iter().map(convert::print).collect()
+        P::compute(&ctx, &collection, convert::parse_all(&documents)?)
     }
 }
 

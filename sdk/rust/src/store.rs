@@ -86,6 +86,21 @@ pub fn count(collection: &str, query: &Query) -> Result<u64> {
     Ok(host::count(collection, &query.conditions)?)
 }
 
+/// What the items of a list attribute have, of all documents, in one statement:
+/// for each of these values of the member `by` the values of `member`. The
+/// attribute has a list table with both as columns.
+pub fn gather<K: DeserializeOwned, V: DeserializeOwned>(
+    collection: &str,
+    attribute: &str,
+    by: &str,
+    values: impl IntoIterator<Item = impl Into<serde_json::Value>>,
+    member: &str,
+) -> Result<Vec<(K, Vec<V>)>> {
+    let values: Vec<String> = values.into_iter().map(|value| value.into().to_string()).collect();
+    let found = host::gather(collection, attribute, by, &values, member)?;
+    found.iter().map(|(value, list)| Ok((convert::parse(value)?, convert::parse(list)?))).collect()
+}
+
 /// Adds documents in one statement. The error is the host's, so that a caller
 /// can tell a key that is taken.
 pub fn insert<T: Serialize>(collection: &str, documents: &[T]) -> Result<(), InsertError> {

@@ -266,7 +266,7 @@ impl Builder {
                 "service",
                 &self.service,
                 Sort::Service,
-                owned(&["rbac", "service-providers", "flavors", "trunk", "qos", "logging"]),
+                owned(&["rbac", "service-providers", "flavors", "trunk", "qos", "logging", "auto-allocate"]),
             ),
             (
                 "type_drivers",
@@ -376,7 +376,16 @@ mod tests {
         assert_eq!(value["plugins"]["type_drivers"], json!(["vlan"]));
         assert_eq!(
             value["plugins"]["service"],
-            json!(["rbac", "service-providers", "flavors", "trunk", "qos", "logging", "gadgets"])
+            json!([
+                "rbac",
+                "service-providers",
+                "flavors",
+                "trunk",
+                "qos",
+                "logging",
+                "auto-allocate",
+                "gadgets"
+            ])
         );
         assert_eq!(value["plugins"]["core"], "x");
         assert_eq!(value["runtime"]["call_limit_ms"], 7);

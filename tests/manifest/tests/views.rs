@@ -29,6 +29,22 @@ async fn a_view_shows_rows_under_its_own_names() -> Result {
             client.get(&format!("{LABELS}?{query}&fields=words&fields=letters")).await?.expect(200)?;
         assert_eq!(found["shelf_labels"], json!([{"words": "plays", "letters": 5}]), "{query}");
     }
+    for (query, words) in [
+        ("at_least=6", vec![]),
+        ("at_least=5", vec!["poems", "plays"]),
+        ("at_least=9&at_least=1&words=plays", vec!["plays"]),
+    ] {
+        let found = client.get(&format!("{LABELS}?{query}&fields=words")).await?.expect(200)?;
+        let mut words: Vec<_> = words.iter().map(|words| json!({ "words": words })).collect();
+        let mut found = found["shelf_labels"].as_array().cloned().unwrap_or_default();
+        words.sort_by_key(ToString::to_string);
+        found.sort_by_key(ToString::to_string);
+        assert_eq!(found, words, "{query}");
+    }
+    // A page of which nothing fits still says where the next one begins.
+    let page = client.get(&format!("{LABELS}?at_least=6&limit=1")).await?.expect(200)?;
+    assert_eq!((&page["shelf_labels"], &page["shelf_labels_links"][0]["rel"]), (&json!([]), &json!("next")));
+    assert_eq!(client.get(&format!("{LABELS}?at_least=x")).await?.status, 400);
     let sorted = client.get(&format!("{LABELS}?sort_key=words&sort_dir=asc&limit=1")).await?.expect(200)?;
     assert_eq!(sorted["shelf_labels"][0]["words"], "plays");
 

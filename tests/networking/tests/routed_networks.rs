@@ -260,3 +260,26 @@ async fn a_port_gets_an_address_of_the_segment_that_its_hosts_agent_reaches() ->
     put("h1").await?.expect(200)?;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subnets_of_routers_are_on_segments_or_not_whatever_others_are() -> Result {
+    let server = sqlite().await?;
+    let client = server.client();
+    let routed = network(&client, "routed").await?;
+    let rows = list(&client, &format!("/v2.0/segments?network_id={routed}")).await?;
+    let segment = text(&rows[0], "/id")?;
+    let ask = |cidr: &str, segment: Option<&str>, types: Value| json!({"network_id": routed, "ip_version": 4, "cidr": cidr, "segment_id": segment, "service_types": types});
+    let of_routers = json!(["network:routed"]);
+    create(&client, "subnet", ask("10.1.0.0/24", None, of_routers.clone())).await?;
+    let path = format!("/v2.0/networks/{routed}");
+    assert_eq!(client.get(&path).await?.expect(200)?["network"]["l2_adjacency"], true);
+    create(&client, "subnet", ask("10.2.0.0/24", Some(&segment), json!([]))).await?;
+    assert_eq!(client.get(&path).await?.expect(200)?["network"]["l2_adjacency"], false);
+    create(&client, "subnet", ask("10.3.0.0/24", None, of_routers.clone())).await?;
+    let other = json!({"subnet": ask("10.4.0.0/24", None, json!(["network:router_gateway"]))});
+    let (kind, _) = client.post("/v2.0/subnets", &other).await?.expect_error(400)?;
+    assert_eq!(kind, "SubnetsNotAllAssociatedWithSegments");
+    let nowhere = json!({"subnet": ask("10.4.0.0/24", Some(NOBODY), of_routers)});
+    assert_eq!(client.post("/v2.0/subnets", &nowhere).await?.expect_error(404)?.0, "SegmentNotFound");
+    Ok(())
+}

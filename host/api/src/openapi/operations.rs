@@ -128,7 +128,11 @@ pub(super) fn item(context: &Context<'_>, place: &Place) -> Operations {
                 "show",
                 vec![parameters::fields(resource), if_none_match()],
                 None,
-                responses(context.auth, looked(one("The row.", refer(&class))), &READ),
+                responses(
+                    context.auth,
+                    looked(one("The row.", refer(&class))),
+                    if resource.on_demand { &DELETE } else { &READ },
+                ),
             ),
         ),
         (
@@ -154,7 +158,11 @@ pub(super) fn item(context: &Context<'_>, place: &Place) -> Operations {
             ),
         ),
     ];
-    operations.retain(|(method, _)| *method == "get" || resource.changes());
+    operations.retain(|(method, _)| match *method {
+        "put" => resource.changes(),
+        "delete" => resource.deletes(),
+        _ => true,
+    });
     operations
 }
 

@@ -4,7 +4,7 @@ use super::schema;
 use crate::listing::{self, Kind, SUBSTRING};
 use crate::tables::Resource;
 use crate::view::Mask;
-use hadron_manifest::{Attribute, Column, ListTable};
+use hadron_manifest::{Attribute, Column, ListTable, Validator};
 use serde_json::{Value, json};
 
 /// An id in a path; what it is called there.
@@ -73,8 +73,12 @@ fn filter(kind: &Kind<'_>) -> (Value, String) {
         Kind::Standard(_, Column::Integer) => {
             (json!({"type": "string", "pattern": "^\\s*[+-]?[0-9]+\\s*$"}), equal)
         }
-        Kind::Standard(..) => (json!({"type": "string"}), equal),
-        Kind::Scalar(attribute) => (schema::asked(&attribute.validate), equal),
+        Kind::Above(_, _, Column::Integer) => {
+            (json!({"type": "string", "pattern": "^\\s*[+-]?[0-9]+\\s*$"}), equal)
+        }
+        Kind::Above(_, _, Column::Boolean) => (schema::asked(&Validator::Boolean), equal),
+        Kind::Above(..) | Kind::Standard(..) => (json!({"type": "string"}), equal),
+        Kind::Asked(attribute) | Kind::Scalar(attribute) => (schema::asked(&attribute.validate), equal),
         Kind::Scalars(item) => (schema::asked(item), "Rows whose list has one of these items.".to_owned()),
         Kind::Items(members, table) => nested(members, table),
         Kind::Tags { all, none } => {

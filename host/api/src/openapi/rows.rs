@@ -142,7 +142,7 @@ fn derived_schema(tables: &Tables, resource: &Resource, derived: &Derived) -> Va
     match &derived.from {
         DerivedFrom::Referring { .. } => json!({"type": "array", "items": {"type": "string"}}),
         DerivedFrom::Rows(_) => json!({"type": "array", "items": {"type": "object"}}),
-        DerivedFrom::Parent { reference, attribute } => {
+        DerivedFrom::Parent { reference, attribute, .. } => {
             let to = resource.references.iter().find(|r| r.attribute == *reference);
             let parent = to.and_then(|r| tables.of_collection(&r.collection));
             let found = parent.and_then(|p| p.attribute(attribute));

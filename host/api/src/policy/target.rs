@@ -16,6 +16,9 @@ impl Unread<'_> {
         if let Some((column, kind)) = self.0.column(name) {
             return Some(Found::Column(Place { reference: None, column: column.to_owned(), kind }));
         }
+        if let Some((reference, attribute, _)) = self.0.above(name) {
+            return Some(Unread::above(reference, attribute));
+        }
         self.0.shown.iter().any(|n| n == name).then_some(Found::Unknown)
     }
 
@@ -180,6 +183,13 @@ impl<'a> Whole<'a> {
         }
     }
 
+    /// An attribute of its own, also where it is one of a row it refers to and was
+    /// not read with it.
+    fn known(&self, name: &str) -> Option<Found> {
+        let derived = || self.resource.above(name).map(|(above, attribute, _)| self.parent(above, attribute));
+        self.own(name).map(Found::Value).or_else(derived)
+    }
+
     fn parent(&self, reference: &ReferenceTo, attribute: &str) -> Found {
         let Some(Value::String(id)) = self.own(&reference.attribute) else { return Found::Absent };
         let key = (reference.attribute.clone(), id);
@@ -203,8 +213,8 @@ impl<'a> Whole<'a> {
 impl Target for Whole<'_> {
     fn member(&self, name: &str) -> Found {
         let name = plain(name);
-        if let Some(value) = self.own(name) {
-            return Found::Value(value);
+        if let Some(found) = self.known(name) {
+            return found;
         }
         match parent_member(self.resource, name) {
             Some((reference, attribute)) => self.parent(reference, attribute),
@@ -213,8 +223,8 @@ impl Target for Whole<'_> {
     }
 
     fn field(&self, collection: &str, attribute: &str) -> Found {
-        if let Some(value) = self.own(attribute) {
-            return Found::Value(value);
+        if let Some(found) = self.known(attribute) {
+            return found;
         }
         match self.resource.reference_to(collection) {
             Some(reference) => self.parent(reference, attribute),

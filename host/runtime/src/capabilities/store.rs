@@ -132,6 +132,25 @@ impl Host for HostState {
         }
     }
 
+    async fn gather(
+        &mut self,
+        collection: String,
+        attribute: String,
+        by: String,
+        values: Vec<String>,
+        member: String,
+    ) -> Answer<Vec<(String, String)>> {
+        let collection = self.own(&collection);
+        let values: Vec<Value> = match values.iter().map(|text| serde_json::from_str(text)).collect() {
+            Ok(values) => values,
+            Err(error) => return Ok(Err(Refused::Invalid(format!("a value is no JSON: {error}")))),
+        };
+        self.rows(move |t| {
+            Box::pin(async move { t.gather(&collection, &attribute, &by, &values, &member).await })
+        })
+        .await
+    }
+
     async fn insert(&mut self, collection: String, documents: Vec<String>) -> Answer<()> {
         let Some(unit) = self.unit().cloned() else { return Ok(Err(Refused::Unavailable)) };
         match documents.iter().map(|text| new_row(text)).collect() {

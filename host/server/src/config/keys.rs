@@ -274,7 +274,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "plugins.service",
         kind: Kind::List,
-        default: r#"["rbac", "service-providers", "flavors", "trunk", "qos", "logging"]"#,
+        default: r#"["rbac", "service-providers", "flavors", "trunk", "qos", "logging", "auto-allocate"]"#,
         doc: "Service plugins, in order.",
     },
     Key {

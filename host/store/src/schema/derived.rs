@@ -136,7 +136,7 @@ impl<'a> Finder<'a> {
             DerivedFrom::Rows(sources) => {
                 Source::Rows(sources.iter().map(|of| self.rows(about, of)).collect::<Result<_, _>>()?)
             }
-            DerivedFrom::Parent { reference, attribute } => self.parent(about, reference, attribute)?,
+            DerivedFrom::Parent { reference, attribute, .. } => self.parent(about, reference, attribute)?,
         })
     }
 

@@ -170,14 +170,16 @@ fn item_of<'a, 'b>(table: &'a Table, name: &'b str) -> Result<Option<(&'a List, 
     Ok(table.field(name).and_then(|f| table.list_of(f)).filter(|l| l.scalar).map(|l| (l, "value")))
 }
 
-fn list<'a>(table: &'a Table, attribute: &str) -> Result<&'a List, StoreError> {
+/// The side table of a list attribute.
+pub(super) fn list<'a>(table: &'a Table, attribute: &str) -> Result<&'a List, StoreError> {
     let field = table.field(attribute).ok_or_else(|| unknown(&table.id.name, attribute))?;
     table.list_of(field).ok_or_else(|| {
         StoreError::Invalid(format!("'{attribute}' of '{}' cannot be searched by its items", table.id.name))
     })
 }
 
-fn item_operand(list: &List, member: &str) -> Result<Operand, StoreError> {
+/// A member of the items of a list, which are rows of the alias `s`.
+pub(super) fn item_operand(list: &List, member: &str) -> Result<Operand, StoreError> {
     let column = list.columns.iter().find(|c| c.member.as_str() == member).ok_or_else(|| {
         StoreError::Invalid(format!("'{member}' of '{}' cannot be searched", list.attribute.as_str()))
     })?;
@@ -314,7 +316,7 @@ fn compare(sql: &mut Sql, name: &str, operand: &Operand, predicate: &Predicate) 
 
 /// Equal to one of the values; those that cannot be values of that type match
 /// nothing.
-fn write_in(sql: &mut Sql, operand: &Operand, values: &[Value]) {
+pub(super) fn write_in(sql: &mut Sql, operand: &Operand, values: &[Value]) {
     let null = values.iter().any(Value::is_null);
     let mut binds: Vec<Bind> =
         values.iter().filter(|v| !v.is_null()).filter_map(|v| value_of(operand.kind, v)).collect();

@@ -47,6 +47,30 @@ on_both! {
         assert_eq!(world.store.get(&shelves(), "s\u{0}1", &Predicate::always(), &hidden).await.unwrap(), None);
     }
 
+    async fn what_items_have_is_gathered(world: World) {
+        world.add(&shelves(), vec![new("s", json!({}))]).await;
+        let of_shelf = |id: &str| new(id, json!({"shelf_id": "s"}));
+        world.add(&boxes(), vec![of_shelf("a"), of_shelf("b"), of_shelf("c")]).await;
+        let slots = |slots: Value| json!({ "slots": slots });
+        let (one, two) = (json!([{"box_id": "a", "slot": 1}]), json!([{"box_id": "a", "slot": 7}, {"box_id": "b", "slot": 2}]));
+        world.add(&things(), vec![new("1", slots(one)), new("2", slots(two)), new("3", json!({}))]).await;
+        let mut unit = world.begin().await;
+        let mut gather = async |by: &str, values: Value, member: &str| {
+            let values = values.as_array().unwrap().clone();
+            let found = unit.gather(&things(), "slots", by, &values, member).await.unwrap();
+            let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+            let mut found: Vec<(Value, Vec<Value>)> =
+                found.iter().map(|(key, list)| (parse(key), parse(list).as_array().unwrap().clone())).collect();
+            found.iter_mut().for_each(|(_, list)| list.sort_by_key(Value::to_string));
+            json!(found)
+        };
+        assert_eq!(gather("box_id", json!(["a", "b", "c", "nowhere"]), "slot").await, json!([["a", [1, 7]], ["b", [2]]]));
+        assert_eq!(gather("slot", json!([7]), "box_id").await, json!([[7, ["a"]]]));
+        assert_eq!(gather("slot", json!([]), "box_id").await, json!([]));
+        let nothing = unit.gather(&things(), "slots", "colour", &[json!("a")], "slot").await;
+        assert!(matches!(nothing, Err(StoreError::Invalid(_))), "{nothing:?}");
+    }
+
     async fn a_sparse_attribute_without_a_value_is_no_member(world: World) {
         world.add(&shelves(), vec![new("s", json!({"name": null, "note": null, "by": null}))]).await;
         let set = async |value: Value| {

@@ -54,7 +54,7 @@ fn rail() -> Manifest {
     let mut hook = referring("hooks", "hook", false);
     hook.derived = vec![Derived {
         name: "rack_name".into(),
-        from: DerivedFrom::Parent { reference: "rack_id".into(), attribute: "name".into() },
+        from: DerivedFrom::Parent { reference: "rack_id".into(), attribute: "name".into(), filter: false },
     }];
     let derived =
         |name: &str, rows: Vec<RowsOf>| Derived { name: name.into(), from: DerivedFrom::Rows(rows) };
@@ -90,7 +90,7 @@ fn rail() -> Manifest {
 fn sign() -> Manifest {
     let colour = Derived {
         name: "shelf_colour".into(),
-        from: DerivedFrom::Parent { reference: "shelf_id".into(), attribute: "colour".into() },
+        from: DerivedFrom::Parent { reference: "shelf_id".into(), attribute: "colour".into(), filter: false },
     };
     let extends = Extends { collection: "racks".into(), derived: vec![colour], ..Extends::default() };
     Manifest { name: "sign".into(), extends: vec![extends], ..Manifest::default() }

@@ -185,6 +185,7 @@ pub(crate) fn warehouse() -> Manifest {
                         from: DerivedFrom::Parent {
                             reference: "shelf_id".into(),
                             attribute: "height".into(),
+                            filter: false,
                         },
                     },
                     Derived {
@@ -192,6 +193,7 @@ pub(crate) fn warehouse() -> Manifest {
                         from: DerivedFrom::Parent {
                             reference: "shelf_id".into(),
                             attribute: "project_id".into(),
+                            filter: false,
                         },
                     },
                 ],

@@ -86,7 +86,11 @@ fn agents() -> Collection {
         }],
         derived: vec![Derived {
             name: "heartbeat_timestamp".to_owned(),
-            from: DerivedFrom::Parent { reference: "heartbeat".to_owned(), attribute: "at".to_owned() },
+            from: DerivedFrom::Parent {
+                reference: "heartbeat".to_owned(),
+                attribute: "at".to_owned(),
+                filter: false,
+            },
         }],
         actions: dhcp::of_agents(),
         without: without().map(str::to_owned).to_vec(),

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 pub(crate) const OBJECT_TYPE: &str = "network";
 /// Whether networks lead to the world outside: what policies of
 /// `access_as_external` make true.
-pub(super) const EXTERNAL: &str = "router:external";
+pub(crate) const EXTERNAL: &str = "router:external";
 /// The action that makes it true.
 pub(super) const ACCESS_EXTERNAL: &str = "access_as_external";
 

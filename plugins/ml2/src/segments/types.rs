@@ -1,15 +1,21 @@
 //! Taking segments from the type drivers. In Neutron: `TypeManager`.
 
 use super::{PHYSICAL_NETWORK, SEGMENTATION_ID, SEGMENTS, TYPE, errors};
-use crate::document::{set, text};
+use crate::document::{flag, set, text};
+use crate::networks;
 use hadron_sdk::serde_json::Value;
 use hadron_sdk::{Document, Error, Result, Segment, config, drivers};
 use std::collections::BTreeSet;
+
+/// The key of the configuration: the type of external networks that are made
+/// without provider attributes.
+pub(crate) const EXTERNAL_TYPE: &str = "external_network_type";
 
 /// The network types there are.
 pub(crate) struct Types {
     served: BTreeSet<String>,
     tenant: Vec<String>,
+    external: String,
 }
 
 impl Types {
@@ -18,18 +24,24 @@ impl Types {
         Ok(Types {
             served: drivers::network_types().into_iter().collect(),
             tenant: config::or("tenant_network_types", vec!["vxlan".to_owned()])?,
+            external: config::or(EXTERNAL_TYPE, String::new())?,
         })
     }
 
     /// Takes segments for a new network: those asked for, or one of the first
-    /// tenant network type that has one. In Neutron: `create_network_segments`.
+    /// tenant network type that has one; of the type for external networks where
+    /// the network is one. In Neutron: `create_network_segments`.
     pub(crate) fn take(&self, network: &Document) -> Result<Vec<Segment>> {
         let project = text(network, "project_id");
         let wanted = asked_for(network, &drivers::ranged_types())?;
         if !wanted.is_empty() {
             return wanted.iter().map(|wanted| self.reserve(project, wanted)).collect();
         }
-        for network_type in self.tenant.iter().filter(|network_type| self.served.contains(*network_type)) {
+        let types = match flag(network, networks::EXTERNAL) && !self.external.is_empty() {
+            true => std::slice::from_ref(&self.external),
+            false => &self.tenant,
+        };
+        for network_type in types.iter().filter(|network_type| self.served.contains(*network_type)) {
             if let Some(segment) = drivers::allocate_for(network_type, project)? {
                 return Ok(vec![segment]);
             }

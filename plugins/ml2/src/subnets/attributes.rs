@@ -2,8 +2,11 @@
 
 use super::service_types;
 use crate::attribute::{boolean, filterable, owner, text};
+use crate::networks::EXTERNAL;
 use crate::segments;
-use hadron_sdk::manifest::{Attribute, Collection, OnDelete, Quota, Reference, Validator};
+use hadron_sdk::manifest::{
+    Attribute, Collection, Derived, DerivedFrom, OnDelete, Quota, Reference, Validator,
+};
 use hadron_sdk::serde_json::json;
 
 /// Neutron's default rules.
@@ -116,6 +119,15 @@ pub(crate) fn collection() -> Collection {
                 ..Reference::default()
             },
         ],
+        // Whether its network leads to the world outside.
+        derived: vec![Derived {
+            name: EXTERNAL.to_owned(),
+            from: DerivedFrom::Parent {
+                reference: "network_id".to_owned(),
+                attribute: EXTERNAL.to_owned(),
+                filter: true,
+            },
+        }],
         quota: Some(Quota { default: 100 }),
         ..Collection::default()
     }

@@ -2,11 +2,20 @@
 
 use super::routes::{self, Route};
 use super::{Subnet, association, change_routes, of_networks};
-use crate::document::{set, text};
+use crate::document::{set, text, typed};
 use crate::{networks, segments};
 use hadron_sdk::serde_json::Value;
 use hadron_sdk::{Document, Result};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What subnets are for that have addresses of routers at whatever segment; they
+/// are on segments or not whatever others are. In Neutron:
+/// `DEVICE_OWNER_ROUTED`.
+const OF_ROUTERS: &str = "network:routed";
+
+fn is_of_routers(service_types: &[String]) -> bool {
+    service_types.iter().any(|kind| kind == OF_ROUTERS)
+}
 
 fn wanted(body: &Document) -> Option<&str> {
     set(body, "segment_id").and_then(Value::as_str)
@@ -18,13 +27,18 @@ pub(super) fn check_create(bodies: &[Document], siblings: &[Subnet]) -> Result<(
     let ids: Vec<&str> = bodies.iter().filter_map(wanted).collect();
     let known = segments::by_ids(&ids)?;
     let mut present: BTreeMap<&str, Vec<Option<String>>> = BTreeMap::new();
-    for subnet in siblings {
+    for subnet in siblings.iter().filter(|subnet| !is_of_routers(&subnet.service_types)) {
         present.entry(&subnet.network_id).or_default().push(subnet.segment_id.clone());
     }
     for body in bodies {
         let network = text(body, "network_id");
         let there = present.entry(network).or_default();
-        association::check_create(network, wanted(body), there, &known)?;
+        let of_routers = is_of_routers(&typed::<Vec<String>>(body, "service_types")?);
+        let beside = if of_routers { &[][..] } else { there.as_slice() };
+        association::check_create(network, wanted(body), beside, &known)?;
+        if of_routers {
+            continue;
+        }
         there.push(wanted(body).map(str::to_owned));
     }
     Ok(())
@@ -52,7 +66,9 @@ pub(super) fn ready(made: &[Subnet], siblings: &[Subnet]) -> Ready {
         let peers: Vec<Subnet> = on_network(&subnet.network_id);
         routes::calculated(subnet, &subnet.host_routes, &peers, None)
     };
-    let is_new = |network: &str| siblings.iter().all(|subnet| subnet.network_id != network);
+    let is_new = |network: &str| {
+        siblings.iter().all(|subnet| subnet.network_id != network || subnet.segment_id.is_none())
+    };
     Ready {
         own: made.iter().map(with_routes).collect(),
         others: siblings
@@ -74,7 +90,9 @@ pub(super) fn ready(made: &[Subnet], siblings: &[Subnet]) -> Ready {
 pub(super) fn change(subnet: &Subnet, wanted: Option<&str>) -> Result<()> {
     networks::hold(&subnet.network_id)?;
     let ids = std::slice::from_ref(&subnet.network_id);
-    let present: Vec<Option<String>> = of_networks(ids)?.into_iter().map(|other| other.segment_id).collect();
+    let mut present = of_networks(ids)?;
+    present.retain(|other| !is_of_routers(&other.service_types));
+    let present: Vec<Option<String>> = present.into_iter().map(|other| other.segment_id).collect();
     let mut known = segments::of_networks(ids)?;
     let elsewhere = segments::by_ids(&wanted.into_iter().collect::<Vec<_>>())?;
     known.extend(elsewhere.into_iter().filter(|segment| segment.network_id != subnet.network_id));
@@ -101,8 +119,9 @@ pub(super) fn leave(gone: &[Subnet]) -> Result<()> {
             change_routes(&subnet.id, &after.host_routes)?;
         }
     }
-    let empty = ids.iter().filter(|id| left.iter().all(|subnet| subnet.network_id != **id));
-    empty.into_iter().try_for_each(|id| networks::set_adjacent(id, true))
+    let plain =
+        |id: &&String| left.iter().all(|subnet| subnet.network_id != **id || subnet.segment_id.is_none());
+    ids.iter().filter(plain).try_for_each(|id| networks::set_adjacent(id, true))
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ const AUTOMATIC: [&str; 2] = ["slaac", "dhcpv6-stateless"];
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Subnet {
     pub(crate) id: String,
+    #[serde(default)]
+    pub(crate) name: String,
     pub(crate) network_id: String,
     #[serde(default)]
     pub(crate) project_id: Option<String>,

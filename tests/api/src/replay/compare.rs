@@ -4,8 +4,21 @@ use super::identities::{Identities, known, replace};
 use serde_json::Value;
 
 /// Members whose values differ from server to server. Their types are compared.
-const VOLATILE: [&str; 6] =
-    ["created_at", "updated_at", "mac_address", "ip_address", "revision_number", "provider:segmentation_id"];
+const VOLATILE: [&str; 9] = [
+    "created_at",
+    "updated_at",
+    "mac_address",
+    "ip_address",
+    "revision_number",
+    "provider:segmentation_id",
+    // Recorded with routers, which take addresses too.
+    "used_ips",
+    "used_ips_in_subnet",
+    "used_ips_in_allocation_pool",
+];
+
+/// What Neutron shows of networks in some answers, and not in others.
+const NOW_AND_THEN: &str = "is_default";
 
 /// Compares, and writes down what is different. `loose`: which rows there are,
 /// and in which order, was not asked for, so only their shape can be compared.
@@ -41,13 +54,15 @@ impl Comparison<'_> {
     fn values(&self, expected: &Value, got: &Value, key: &str, path: &str, out: &mut Vec<String>) {
         match (expected, got) {
             (Value::Object(theirs), Value::Object(ours)) => {
+                let differs = |name: &str| name != NOW_AND_THEN || !path.starts_with(".network");
                 for (name, value) in theirs {
                     match ours.get(name) {
                         Some(other) => self.values(value, other, name, &format!("{path}.{name}"), out),
-                        None => out.push(format!("{path}.{name}: missing")),
+                        None if differs(name) => out.push(format!("{path}.{name}: missing")),
+                        None => {}
                     }
                 }
-                for name in ours.keys().filter(|name| !theirs.contains_key(*name)) {
+                for name in ours.keys().filter(|name| !theirs.contains_key(*name) && differs(name)) {
                     out.push(format!("{path}.{name}: not in Neutron's answer"));
                 }
             }

@@ -8,18 +8,15 @@ use std::collections::BTreeSet;
 
 /// What the beginnings of paths after `/v2.0/` are about, where that is another
 /// resource than networks, subnets and ports.
-const OTHER_RESOURCES: [(&str, &str); 11] = [
-    ("auto-allocated-topology", "auto-allocated topologies"),
+const OTHER_RESOURCES: [(&str, &str); 8] = [
     ("floatingip_pools", "floating IPs"),
     ("floatingips", "floating IPs"),
     ("fwaas", "firewalls"),
     ("metering", "metering"),
-    ("network-ip-availabilities", "IP availabilities"),
     ("qos/rule-types", "QoS rule types"),
     ("routers", "routers"),
     ("vpn", "VPN"),
     ("extensions/router", "routers"),
-    ("auto_allocated_topologies", "auto-allocated topologies"),
 ];
 
 /// Single probes that need what is not there: by their note.
@@ -43,7 +40,7 @@ const ATTRIBUTES: [(&str, &str, &str); 52] = [
     ("network", "dns_domain", "dns-integration"),
     ("network", "ipv4_address_scope", "address-scope"),
     ("network", "ipv6_address_scope", "address-scope"),
-    ("network", "is_default", "auto-allocated-topology"),
+    ("network", "is_default", "external-net"),
     ("network", "l2_adjacency", "l2_adjacency"),
     ("network", "mtu", "net-mtu"),
     ("network", "port_security_enabled", "port-security"),

@@ -87,3 +87,46 @@ async fn what_is_said_of_addresses_and_names() -> Result<()> {
     assert_eq!(cli.json("port show eth0").await?["dns_assignment"][0]["hostname"], "other");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ip_availability_commands() -> Result<()> {
+    let server = world::sqlite().await?;
+    let Some(mut cli) = Cli::start(&server).await? else { return Ok(()) };
+    cli.run("network create blue").await?;
+    cli.run("subnet create four --network blue --subnet-range 10.0.0.0/24").await?;
+    cli.run("port create one --network blue").await?;
+    cli.run("network create empty").await?;
+    let listed = cli.json("ip availability list").await?;
+    let blue = json!({"Network Name": "blue", "Total IPs": 253, "Used IPs": 1});
+    let found =
+        listed.as_array().into_iter().flatten().any(|row| {
+            blue.as_object().into_iter().flatten().all(|(name, value)| row.get(name) == Some(value))
+        });
+    ensure!(found, "{listed}");
+    assert_eq!(cli.run("ip availability list --ip-version 6 -f value").await?, "");
+    let shown = cli.json("ip availability show blue").await?;
+    assert_eq!((&shown["total_ips"], &shown["used_ips"]), (&json!(253), &json!(1)));
+    ensure!(shown["subnet_ip_availability"].to_string().contains("10.0.0.0/24"), "{shown}");
+    ensure!(cli.refused("ip availability show nosuch").await?.contains("No NetworkIPAvailability found"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn auto_allocated_topology_commands() -> Result<()> {
+    let server = world::sqlite().await?;
+    let Some(mut cli) = Cli::start(&server).await? else { return Ok(()) };
+    let all = "network auto allocated topology";
+    for command in ["create --check-resources", "create --or-show", "delete"] {
+        let said = cli.refused(&format!("{all} {command}")).await?;
+        ensure!(said.contains("No default router:external network"), "{command}: {said}");
+    }
+    cli.run("network create out --external --default").await?;
+    assert_eq!(cli.json("network show out").await?["is_default"], true);
+    let said = cli.refused(&format!("{all} create --check-resources")).await?;
+    ensure!(said.contains("No default subnetpools defined"), "{said}");
+    cli.run("network create in --no-default --external").await?;
+    ensure!(cli.refused("network set in --default").await?.contains("already exists"));
+    cli.run("network set out --no-default").await?;
+    cli.run("network set in --default").await?;
+    Ok(())
+}

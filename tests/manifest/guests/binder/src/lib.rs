@@ -7,7 +7,7 @@ use hadron_sdk::manifest::{
     self, Action, Attribute, Collection, Computed, Extends, Reference, Refusal, Subscription, Validator, Verb,
 };
 use hadron_sdk::serde_json::{self, Value, json};
-use hadron_sdk::{Context, Document, Manifest, Operation, Result, ServicePlugin, random, store};
+use hadron_sdk::{Context, Document, Json, Manifest, Operation, Result, ServicePlugin, random, store, texts};
 
 /// The plugin.
 pub struct Binder;
@@ -141,11 +141,11 @@ impl ServicePlugin for Binder {
     }
 
     /// Says with how many other books the plugin was asked about it.
-    fn compute(_: &Context, _: &str, documents: Vec<Document>) -> Result<Vec<Document>> {
+    fn compute(_: &Context, _: &str, documents: Vec<Document>) -> Result<Vec<Json>> {
         let page = json!(documents.len());
         let each =
             |_| Document::from_iter(["binder:page", "binder:more"].map(|name| (name.into(), page.clone())));
-        Ok(documents.iter().map(each).collect())
+        texts(&documents.iter().map(each).collect::<Vec<_>>())
     }
 
     fn notify(_: &Context, event: Event) -> Result<()> {

@@ -132,6 +132,10 @@ fn labels() -> Collection {
                 .named("letters")
                 .into(),
         ],
+        asks: vec![
+            Attribute { validate: Validator::Integer { min: None, max: None }, ..Attribute::default() }
+                .named("at_least"),
+        ],
         ..Collection::default()
     }
 }
@@ -151,6 +155,17 @@ fn titles() -> Collection {
     }
 }
 
+/// `/v2.0/tickets/{reader}`: made when they are looked at.
+fn tickets() -> Collection {
+    Collection {
+        name: "tickets".into(),
+        member: "ticket".into(),
+        attributes: vec![Attribute { hidden: true, ..text("reader") }],
+        on_demand: true,
+        ..Collection::default()
+    }
+}
+
 trait Named {
     fn named(self, name: &str) -> Self;
 }
@@ -163,10 +178,12 @@ impl Named for Attribute {
 
 pub(crate) fn manifest() -> Manifest {
     Manifest {
-        collections: vec![shelves(), books(), readers(), deer(), places(), labels(), titles()],
+        collections: vec![shelves(), books(), readers(), deer(), places(), labels(), titles(), tickets()],
         policy: [
             ("create_shelf_book", "role:admin or role:librarian"),
             ("create_shelf", "role:admin"),
+            ("get_ticket", "role:admin or project_id:%(project_id)s"),
+            ("delete_ticket", "role:librarian and project_id:%(project_id)s"),
             ("update_book_title", "role:admin or project_id:%(ext_parent:project_id)s"),
             ("get_book_title", "role:admin or project_id:%(ext_parent:project_id)s"),
         ]
