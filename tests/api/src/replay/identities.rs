@@ -46,8 +46,9 @@ fn made_up(text: &str) -> Option<usize> {
 }
 
 /// What recording and server both know of a row; everything else may be made up.
-pub(super) fn known(row: &Value) -> [Option<String>; 5] {
-    ["name", "alias", "direction", "ethertype", "protocol"].map(|name| row.get(name).map(Value::to_string))
+pub(super) fn known(row: &Value) -> [Option<String>; 7] {
+    ["name", "alias", "direction", "ethertype", "protocol", "network_name", "cidr"]
+        .map(|name| row.get(name).map(Value::to_string))
 }
 
 /// Rows in an order that both have; of equals in the order in which they came.

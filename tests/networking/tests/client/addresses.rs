@@ -107,7 +107,7 @@ async fn ip_availability_commands() -> Result<()> {
     let shown = cli.json("ip availability show blue").await?;
     assert_eq!((&shown["total_ips"], &shown["used_ips"]), (&json!(253), &json!(1)));
     ensure!(shown["subnet_ip_availability"].to_string().contains("10.0.0.0/24"), "{shown}");
-    ensure!(cli.refused("ip availability show nosuch").await?.contains("No NetworkIPAvailability found"));
+    ensure!(cli.refused("ip availability show nosuch").await?.contains("No Network found for nosuch"));
     Ok(())
 }
 
@@ -116,13 +116,14 @@ async fn auto_allocated_topology_commands() -> Result<()> {
     let server = world::sqlite().await?;
     let Some(mut cli) = Cli::start(&server).await? else { return Ok(()) };
     let all = "network auto allocated topology";
+    let project = "--project 4fb4dec05f47409fa688e15287ac626a";
     for command in ["create --check-resources", "create --or-show", "delete"] {
-        let said = cli.refused(&format!("{all} {command}")).await?;
+        let said = cli.refused(&format!("{all} {command} {project}")).await?;
         ensure!(said.contains("No default router:external network"), "{command}: {said}");
     }
     cli.run("network create out --external --default").await?;
     assert_eq!(cli.json("network show out").await?["is_default"], true);
-    let said = cli.refused(&format!("{all} create --check-resources")).await?;
+    let said = cli.refused(&format!("{all} create --check-resources {project}")).await?;
     ensure!(said.contains("No default subnetpools defined"), "{said}");
     cli.run("network create in --no-default --external").await?;
     ensure!(cli.refused("network set in --default").await?.contains("already exists"));
