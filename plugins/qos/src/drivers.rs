@@ -34,6 +34,15 @@ impl Values {
         }
     }
 
+    /// Whether it takes whatever the other takes.
+    fn covers(self, other: Values) -> bool {
+        match (self, other) {
+            (Values::Number, Values::Number) | (Values::Marks, Values::Marks) => true,
+            (Values::Words(words), Values::Words(others)) => others.iter().all(|word| words.contains(word)),
+            _ => false,
+        }
+    }
+
     fn shown(self) -> (&'static str, Value) {
         match self {
             Values::Number => ("range", json!({"start": 0, "end": MOST})),
@@ -167,6 +176,21 @@ impl Drivers {
         }
     }
 
+    /// Whether they carry out for such a card whatever one of them carries out at
+    /// all, so that no rule has to be looked at.
+    pub(crate) fn take_all(&self, card: &Card<'_>) -> bool {
+        let covered = |kind: Kind, parameters: Parameters| {
+            let serving = self.0.iter().filter(|driver| driver.serves(card));
+            serving.filter_map(|driver| driver.parameters(kind)).any(|theirs| {
+                let takes = |(name, values): &(&str, Values)| {
+                    theirs.iter().any(|(theirs, taken)| theirs == name && taken.covers(*values))
+                };
+                parameters.iter().all(takes)
+            })
+        };
+        self.0.iter().flat_map(|driver| driver.rules).all(|(kind, parameters)| covered(*kind, parameters))
+    }
+
     /// Whether one of them carries a rule out at all.
     pub(crate) fn know(&self, kind: Kind, rule: &Document) -> bool {
         self.0.iter().any(|driver| driver.carries_out(kind, rule))
@@ -218,6 +242,19 @@ mod tests {
         assert!(!limited("ingress", card("macvtap", "binding_failed")));
         let mark = rule(json!({"dscp_mark": 8}));
         assert!(!drivers.take(Kind::DscpMarking, &mark, &card("macvtap", "unbound")));
+    }
+
+    #[test]
+    fn where_all_is_carried_out_no_rule_is_looked_at() {
+        let card = |vnic_type, vif_type| Card { vnic_type, vif_type };
+        let two = drivers(&["openvswitch", "sriovnicswitch"]);
+        assert!(two.take_all(&card("normal", "unbound")));
+        assert!(two.take_all(&card("direct", "ovs")));
+        // Only one of them serves it, which can less.
+        assert!(!two.take_all(&card("macvtap", "unbound")));
+        assert!(!two.take_all(&card("normal", "bridge")));
+        assert!(!drivers(&["openvswitch", "linuxbridge"]).take_all(&card("normal", "bridge")));
+        assert!(drivers(&[]).take_all(&card("normal", "unbound")));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! given. In Neutron: `QoSPlugin`.
 //!
 //! Decisions without host calls are in `rules::conflicts` (which rules go
-//! together) and `drivers` (who carries a rule out), and tested natively.
+//! together), `drivers` (who carries a rule out) and `request` (what a port asks
+//! of placement), and tested natively.
 #![deny(unsafe_code)]
 
 mod drivers;
@@ -11,6 +12,7 @@ mod manifest;
 mod networks;
 mod policies;
 mod ports;
+mod request;
 mod rule_types;
 mod rules;
 mod users;
@@ -18,7 +20,7 @@ mod users;
 use hadron_sdk::events::{Event, Extension};
 use hadron_sdk::manifest::{Attribute, Reference, Refusal, Validator};
 use hadron_sdk::serde_json::{self, Value};
-use hadron_sdk::{Context, Document, Error, Manifest, Operation, Result, ServicePlugin};
+use hadron_sdk::{Context, Document, Error, Json, Manifest, Operation, Result, ServicePlugin, texts};
 use rules::Kind;
 
 /// The plugin.
@@ -115,6 +117,13 @@ impl ServicePlugin for Qos {
         }
     }
 
+    fn compute(_: &Context, collection: &str, documents: Vec<Document>) -> Result<Vec<Json>> {
+        match collection {
+            users::PORTS => texts(&ports::compute(&documents)?),
+            other => Err(unknown(other)),
+        }
+    }
+
     fn extend(
         ctx: &Context,
         collection: &str,
@@ -123,7 +132,7 @@ impl ServicePlugin for Qos {
     ) -> Result<Vec<Document>> {
         match collection {
             users::NETWORKS => networks::extend(ctx, operation, &items),
-            users::PORTS => ports::extend(ctx, &items),
+            users::PORTS => ports::extend(ctx, operation, &items),
             other => Err(unknown(other)),
         }
     }

@@ -9,7 +9,7 @@ use hadron_sdk::serde_json::json;
 use std::collections::BTreeMap;
 
 /// Title, alias, description and date of each extension, as Neutron lists them.
-const EXTENSIONS: [(&str, &str, &str, &str); 8] = [
+const EXTENSIONS: [(&str, &str, &str, &str); 12] = [
     ("Quality of Service", "qos", "The Quality of Service extension.", "2015-06-08T10:00:00-00:00"),
     (
         "Direction for QoS bandwidth limit rule",
@@ -53,6 +53,30 @@ const EXTENSIONS: [(&str, &str, &str, &str); 8] = [
         "Expose details about QoS rule types supported by loaded backend drivers",
         "2017-06-22T10:00:00-00:00",
     ),
+    (
+        "QoS minimum packet rate rule alias",
+        "qos-pps-minimum-rule-alias",
+        "API to enable GET, PUT and DELETE operations on QoS minimum packet rate rule without specifying policy ID",
+        "2021-10-22T10:00:00-00:00",
+    ),
+    (
+        "Quality of Service rules alias API",
+        "qos-rules-alias",
+        "API to enable GET, PUT and DELETE operations on QoS policy rules without specifying policy ID",
+        "2018-10-07T10:00:00-00:00",
+    ),
+    (
+        "Port Resource Request",
+        "port-resource-request",
+        "Expose resource request to Port",
+        "2018-05-08T10:00:00-00:00",
+    ),
+    (
+        "Port Resource Request Groups",
+        "port-resource-request-groups",
+        "Support requesting multiple groups of resources and traits from the same RP subtree in resource_request",
+        "2021-08-02T10:00:00-00:00",
+    ),
 ];
 
 const READERS: &str =
@@ -75,6 +99,17 @@ fn policy() -> BTreeMap<String, String> {
             all.insert(format!("{verb}_policy_{}_rule", kind.name()), of_rules.to_owned());
         }
     }
+    for verb in ["get", "update", "delete"] {
+        for kind in rules::aliases::KINDS {
+            let rule = match (kind, verb) {
+                (Kind::MinimumPacketRate, _) => format!("rule:{verb}_policy_{}_rule", kind.name()),
+                (_, "get") => READERS_OF_RULES.to_owned(),
+                _ => MANAGERS_OF_RULES.to_owned(),
+            };
+            all.insert(format!("{verb}_alias_{}_rule", kind.name()), rule);
+        }
+    }
+    all.insert(format!("get_port:{}", ports::REQUEST), "rule:admin_only".to_owned());
     all.insert("get_rule_type".to_owned(), "role:reader".to_owned());
     // In Neutron the plugin says so.
     all.insert(format!("get_rule_type:{}", rule_types::DRIVERS), "rule:admin_only".to_owned());
@@ -89,6 +124,7 @@ pub(crate) fn manifest() -> Manifest {
         collections: [policies::collection(), rule_types::collection()]
             .into_iter()
             .chain(rules::collections())
+            .chain(rules::aliases::collections())
             .collect(),
         extends: vec![networks::extends(), ports::extends()],
         extensions: EXTENSIONS

@@ -7,7 +7,12 @@ use crate::{attribute, check_change, errors, policies, reference, rules, text};
 use hadron_sdk::events::Extension;
 use hadron_sdk::manifest::Extends;
 use hadron_sdk::serde_json::{self, Value};
-use hadron_sdk::{Context, Document, Operation, Result};
+use hadron_sdk::store::Query;
+use hadron_sdk::{Context, Document, Operation, Result, resources};
+use std::collections::{BTreeSet, HashMap};
+
+/// Where a segment is.
+const PHYSICAL: &str = "provider:physical_network";
 
 /// What the plugin adds to networks.
 pub(crate) fn extends() -> Extends {
@@ -17,6 +22,30 @@ pub(crate) fn extends() -> Extends {
         references: vec![reference("network")],
         ..Extends::default()
     }
+}
+
+/// The physical networks of the first segments of these networks, by id; none
+/// of a tunnel.
+pub(crate) fn physical<'a>(ids: impl Iterator<Item = &'a str>) -> Result<HashMap<String, Option<String>>> {
+    let found: Vec<Document> = resources::find(NETWORKS, &Query::all().any_of("id", ids))?;
+    let first = |network: &Document| match network.get("segments").and_then(Value::as_array) {
+        Some(segments) if !segments.is_empty() => segments.first().and_then(|one| one.get(PHYSICAL)).cloned(),
+        _ => network.get(PHYSICAL).cloned(),
+    };
+    let name = |value: Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_owned);
+    Ok(found.iter().map(|network| (text(network, "id").to_owned(), name(first(network)))).collect())
+}
+
+/// The policies of these networks, by their ids.
+pub(crate) fn policies_of<'a>(ids: impl Iterator<Item = &'a str>) -> Result<HashMap<String, String>> {
+    let ids: BTreeSet<&str> = ids.collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found: Vec<Document> = resources::find(NETWORKS, &Query::all().any_of("id", ids))?;
+    let has = |network: &&Document| !text(network, POLICY).is_empty();
+    let policy = |network: &Document| (text(network, "id").to_owned(), text(network, POLICY).to_owned());
+    Ok(found.iter().filter(has).map(policy).collect())
 }
 
 /// The policies that networks get: what is asked for, or their project's

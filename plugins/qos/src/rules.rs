@@ -1,6 +1,7 @@
 //! Rules: the sorts there are, and what requests do to them.
 //! In Neutron: `create_policy_rule` and its like.
 
+pub(crate) mod aliases;
 pub(crate) mod attributes;
 pub(crate) mod conflicts;
 

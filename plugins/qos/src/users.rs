@@ -1,7 +1,8 @@
 //! Who has a policy: networks, and ports.
 
 use crate::drivers::Card;
-use hadron_sdk::serde_json::Value;
+use hadron_sdk::events::Extension;
+use hadron_sdk::serde_json::{self, Value};
 use hadron_sdk::store::{Comparison, Query};
 use hadron_sdk::{Document, Result, resources};
 use serde::Deserialize;
@@ -33,8 +34,8 @@ pub(crate) struct Port {
 
 impl Port {
     /// A port that is about to be written.
-    pub(crate) fn of(id: &str, document: &Document) -> Result<Port> {
-        Ok(Port { id: id.to_owned(), ..Port::deserialize(document.clone())? })
+    pub(crate) fn of(item: &Extension) -> Result<Port> {
+        Ok(Port { id: item.id.clone(), ..serde_json::from_str(&item.document)? })
     }
 
     /// Its network card.

@@ -15,7 +15,7 @@ mod trunks;
 
 use hadron_sdk::events::Event;
 use hadron_sdk::serde_json::Value;
-use hadron_sdk::{Context, Document, Error, Manifest, Result, ServicePlugin};
+use hadron_sdk::{Context, Document, Error, Json, Manifest, Result, ServicePlugin, texts};
 
 /// The plugin.
 pub struct Trunks;
@@ -52,6 +52,10 @@ impl ServicePlugin for Trunks {
             trunks::GET => trunks::sub_ports_of(id),
             other => Err(Error::internal(format!("'{other}' is no action of trunks"))),
         }
+    }
+
+    fn compute(_: &Context, _: &str, documents: Vec<Document>) -> Result<Vec<Json>> {
+        texts(&ports::details(&documents)?)
     }
 
     fn notify(_: &Context, event: Event) -> Result<()> {

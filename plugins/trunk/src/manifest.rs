@@ -1,7 +1,7 @@
 //! What the plugin tells the host about itself.
 
 use crate::ports::{NETWORKS, PORTS};
-use crate::{agents, parents, trunks};
+use crate::{agents, parents, ports, trunks};
 use hadron_sdk::Manifest;
 use hadron_sdk::manifest::{
     Action, ApiExtension, Attribute, Collection, Key, ListTable, ListTableColumn, Quota, Reference, Refusal,
@@ -35,12 +35,11 @@ pub(crate) fn manifest() -> Manifest {
     };
     Manifest {
         collections: vec![collection()],
-        extensions: vec![ApiExtension {
-            name: "Trunk Extension".to_owned(),
-            alias: "trunk".to_owned(),
-            description: "Provides support for trunk ports".to_owned(),
-            updated: "2016-01-01T10:00:00-00:00".to_owned(),
-        }],
+        extends: vec![ports::extends()],
+        extensions: vec![
+            extension("Trunk Extension", "trunk", "Provides support for trunk ports"),
+            extension("Trunk port details", "trunk-details", "Expose trunk port details"),
+        ],
         policy: RULES.iter().map(|(name, rule)| ((*name).to_owned(), (*rule).to_owned())).collect(),
         events: vec![parents::subscription()],
         topics: vec![agents::topic()],
@@ -49,6 +48,15 @@ pub(crate) fn manifest() -> Manifest {
             ..Requests::default()
         },
         ..hadron_sdk::manifest!("trunk", "ports that carry other ports, each in a segment of its own")
+    }
+}
+
+fn extension(name: &str, alias: &str, description: &str) -> ApiExtension {
+    ApiExtension {
+        name: name.to_owned(),
+        alias: alias.to_owned(),
+        description: description.to_owned(),
+        updated: "2016-01-01T10:00:00-00:00".to_owned(),
     }
 }
 

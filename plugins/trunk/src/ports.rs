@@ -1,9 +1,12 @@
 //! What a trunk asks of the core plugin: the ports it is made of, and their
 //! networks.
 
-use crate::{errors, sub_ports::Asked};
+use crate::sub_ports::{Asked, SubPort};
+use crate::trunks::{self, SUB_PORTS};
+use crate::{errors, text};
+use hadron_sdk::manifest::{Attribute, Computed, Extends, Validator};
 use hadron_sdk::serde_json::{Value, json};
-use hadron_sdk::store::Query;
+use hadron_sdk::store::{self, Query};
 use hadron_sdk::{Document, Error, Result, resources};
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
@@ -15,6 +18,65 @@ pub(crate) const NETWORKS: &str = "networks";
 /// The owner of ports that an agent has plugged into a trunk.
 /// In Neutron: `TRUNK_SUBPORT_OWNER`.
 pub(crate) const OWNER: &str = "trunk:subport";
+
+/// The hidden attribute of a port with the trunk that it is the parent of.
+const TRUNK: &str = "trunk_id";
+/// What a parent shows of its trunk.
+const DETAILS: &str = "trunk_details";
+
+/// What the plugin adds to ports.
+pub(crate) fn extends() -> Extends {
+    Extends {
+        collection: PORTS.to_owned(),
+        attributes: vec![Attribute {
+            name: TRUNK.to_owned(),
+            validate: Validator::Uuid,
+            nullable: true,
+            hidden: true,
+            ..Attribute::default()
+        }],
+        computed: vec![Computed {
+            attribute: Attribute {
+                name: DETAILS.to_owned(),
+                validate: Validator::Dict,
+                ..Attribute::default()
+            },
+            when: vec![TRUNK.to_owned()],
+            absent: true,
+        }],
+        when_given: true,
+        ..Extends::default()
+    }
+}
+
+/// Makes a port the parent of a trunk, or of none.
+pub(crate) fn annotate(port: &str, trunk: Option<&str>) -> Result<()> {
+    store::annotate(PORTS, port, &json!({ TRUNK: trunk }))
+}
+
+/// What parents show of their trunks, with the MAC addresses of their sub-ports.
+/// In Neutron: `_extend_port_trunk_details_bulk`.
+pub(crate) fn details(parents: &[Document]) -> Result<Vec<Document>> {
+    let trunks = trunks::of_parents(parents.iter().map(|parent| text(parent, "id")))?;
+    let all = trunks.iter().flat_map(|trunk| &trunk.sub_ports);
+    let ports = find(all.map(|sub_port| sub_port.port_id.as_str()))?;
+    let sub_port = |sub_port: &SubPort| {
+        let mut shown = json!(sub_port);
+        if let (Some(port), Some(shown)) = (ports.get(&sub_port.port_id), shown.as_object_mut()) {
+            shown.insert("mac_address".to_owned(), Value::from(port.mac_address.as_str()));
+        }
+        shown
+    };
+    let answer = |parent: &Document| match trunks.iter().find(|trunk| trunk.port_id == text(parent, "id")) {
+        Some(trunk) => {
+            let sub_ports: Vec<Value> = trunk.sub_ports.iter().map(sub_port).collect();
+            let details = json!({"trunk_id": trunk.id, SUB_PORTS: sub_ports});
+            Document::from_iter([(DETAILS.to_owned(), details)])
+        }
+        None => Document::new(),
+    };
+    Ok(parents.iter().map(answer).collect())
+}
 
 /// A port, as far as trunks care.
 #[derive(Clone, Debug, Default, Deserialize)]

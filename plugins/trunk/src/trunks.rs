@@ -77,7 +77,8 @@ fn create_one(mut body: Document) -> Result<()> {
     document.insert("status".to_owned(), Value::from(DOWN));
     document.insert(SUB_PORTS.to_owned(), json!(sub_ports));
     document.insert(MEMBERS.to_owned(), members(&parent, &sub_ports));
-    store::insert(COLLECTION, &[document]).map_err(|error| not_written(error, &parent, &sub_ports))
+    store::insert(COLLECTION, &[document]).map_err(|error| not_written(error, &parent, &sub_ports))?;
+    ports::annotate(&parent, Some(&id))
 }
 
 /// The sub-ports asked for, in their segments.
@@ -158,6 +159,7 @@ pub(crate) fn delete(documents: &[Document]) -> Result<()> {
         if parent.values().any(ports::Port::is_bound) {
             return Err(errors::trunk_in_use(&trunk.id));
         }
+        ports::annotate(&trunk.port_id, None)?;
         ports::give_up(trunk.sub_ports.iter().map(|sub_port| sub_port.port_id.as_str()))?;
         ids.push(trunk.id);
     }

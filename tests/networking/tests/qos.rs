@@ -286,6 +286,11 @@ async fn a_project_has_one_default_policy_that_its_networks_get() -> Result {
     }
     let chosen = create(&client, "network", json!({"qos_policy_id": other})).await?;
     assert_eq!(chosen["qos_policy_id"], json!(other));
+    // Whose a network is decides, not who makes it.
+    let boss = manager(&server, "p2")?;
+    let theirs = text(&policy(&boss, json!({"is_default": true})).await?, "/id")?;
+    let made = create(&client, "network", json!({"project_id": "p2"})).await?;
+    assert_eq!(made["qos_policy_id"], json!(theirs));
     // Another project has no part in it.
     let member = server.client().member_of("p1")?;
     assert_eq!(create(&member, "network", json!({})).await?["qos_policy_id"], Value::Null);
@@ -457,6 +462,131 @@ async fn a_rule_needs_a_driver_for_every_port_that_has_it() -> Result {
     assert_eq!(client.put(&network, &put).await?.expect_error(409)?, unfit);
     client.put(&network, &json!({"network": {"qos_policy_id": empty}})).await?.expect(200)?;
     assert_eq!(ask(&client, &empty, "dscp_marking", mark).await?.expect_error(409)?, unfit);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_port_needs_a_driver_for_its_networks_rules() -> Result {
+    let server = world::sqlite().await?;
+    let client = server.client();
+    let (marked, empty) = (policy_id(&client, "marked").await?, policy_id(&client, "empty").await?);
+    rule(&client, &marked, "dscp_marking", json!({"dscp_mark": 8})).await?;
+    let blue = text(&create(&client, "network", json!({"qos_policy_id": marked})).await?, "/id")?;
+    let port = |kind: &str| json!({"network_id": blue, "binding:vnic_type": kind});
+    create(&client, "port", port("normal")).await?;
+    let bulk = json!({"ports": [port("normal"), port("macvtap")]});
+    let (kind, message) = client.post("/v2.0/ports", &bulk).await?.expect_error(409)?;
+    assert_eq!(kind, "QosRuleNotSupported");
+    assert!(message.starts_with("Rule dscp_marking is not supported by port "), "{message}");
+    assert_eq!(world::list(&client, &format!("/v2.0/ports?network_id={blue}")).await?.len(), 1);
+    // Its own policy takes the place of its network's.
+    let own =
+        json!({"network_id": blue, "binding:vnic_type": "macvtap", "qos_policy_id": empty, "name": "own"});
+    let own = text(&create(&client, "port", own).await?, "/id")?;
+    assert_eq!(ask(&client, &empty, "dscp_marking", json!({"dscp_mark": 8})).await?.status, 409);
+    client.delete(&format!("/v2.0/ports/{own}")).await?.expect(204)?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_asks_for_what_it_was_guaranteed() -> Result {
+    let server = world::sqlite().await?;
+    let client = server.client();
+    let (own, nets) = (policy_id(&client, "own").await?, policy_id(&client, "nets").await?);
+    rule(&client, &own, "minimum_bandwidth", json!({"min_kbps": 5})).await?;
+    rule(&client, &own, "minimum_bandwidth", json!({"min_kbps": 6, "direction": "ingress"})).await?;
+    rule(&client, &own, "bandwidth_limit", json!({"max_kbps": 7})).await?;
+    rule(&client, &nets, "minimum_packet_rate", json!({"min_kpps": 8, "direction": "any"})).await?;
+    let segment = json!({
+        "provider:network_type": "vlan", "provider:physical_network": "physnet1",
+        "provider:segmentation_id": 204, "qos_policy_id": nets,
+    });
+    let (flat, tunnel) = (create(&client, "network", segment).await?, network(&client, "tunnel").await?);
+    let flat = text(&flat, "/id")?;
+    let port = async |network: &str, policy: Option<&str>, kind: &str| {
+        let document = json!({"network_id": network, "qos_policy_id": policy, "binding:vnic_type": kind});
+        create(&client, "port", document).await
+    };
+    let plain = port(&tunnel, None, "normal").await?;
+    assert_eq!(plain["resource_request"], Value::Null);
+    let bandwidth = json!({"NET_BW_EGR_KILOBIT_PER_SEC": 5, "NET_BW_IGR_KILOBIT_PER_SEC": 6});
+    for (network, kind, traits) in [
+        (&tunnel, "normal", json!(["CUSTOM_NETWORK_TUNNEL_PROVIDER", "CUSTOM_VNIC_TYPE_NORMAL"])),
+        (&flat, "direct", json!(["CUSTOM_PHYSNET_PHYSNET1", "CUSTOM_VNIC_TYPE_DIRECT"])),
+    ] {
+        let asked = port(network, Some(&own), kind).await?["resource_request"].take();
+        let group = &asked["request_groups"][0];
+        assert_eq!((&group["required"], &group["resources"]), (&traits, &bandwidth));
+        assert_eq!(asked["request_groups"].as_array().map(Vec::len), Some(1));
+        assert_eq!(asked["same_subtree"], json!([group["id"]]));
+    }
+    // The policy of its network holds where it has none of its own.
+    let inherits = port(&flat, None, "normal").await?;
+    let group = &inherits["resource_request"]["request_groups"][0];
+    assert_eq!(group["resources"], json!({"NET_PACKET_RATE_KILOPACKET_PER_SEC": 8}));
+    assert_eq!(group["required"], json!(["CUSTOM_VNIC_TYPE_NORMAL"]));
+    rule(&client, &nets, "minimum_bandwidth", json!({"min_kbps": 9})).await?;
+    let path = format!("/v2.0/ports?network_id={flat}&fields=id&fields=resource_request");
+    let listed = world::list(&client, &path).await?;
+    let both = listed.iter().find(|row| row["id"] == inherits["id"]).cloned().unwrap_or_default();
+    let groups = &both["resource_request"]["request_groups"];
+    assert_eq!(both["resource_request"]["same_subtree"], json!([groups[0]["id"], groups[1]["id"]]));
+    assert_eq!(groups[0]["resources"], json!({"NET_BW_EGR_KILOBIT_PER_SEC": 9}));
+    assert_eq!(groups[1]["id"], group["id"], "the same whenever it is asked for");
+    // Administrators see it, and nobody sets it.
+    let mine = world::network(&server.client().member_of("p1")?, "mine").await?;
+    let theirs = create(&server.client().member_of("p1")?, "port", json!({"network_id": mine})).await?;
+    assert_eq!(theirs.get("resource_request"), None);
+    let given = json!({"port": {"network_id": tunnel, "resource_request": {}}});
+    let (_, message) = client.post("/v2.0/ports", &given).await?.expect_error(400)?;
+    assert_eq!(message, "Attribute 'resource_request' not allowed in POST");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_have_urls_without_their_policies() -> Result {
+    let server = world::sqlite().await?;
+    let (client, member, boss) = (server.client(), server.client().member_of("p1")?, manager(&server, "p1")?);
+    let id = policy_id(&boss, "gold").await?;
+    for (kind, given, changes) in [
+        ("bandwidth_limit", json!({"max_kbps": 10}), json!({"max_kbps": 11, "max_burst_kbps": 1})),
+        ("dscp_marking", json!({"dscp_mark": 8}), json!({"dscp_mark": 10})),
+        ("minimum_bandwidth", json!({"min_kbps": 5}), json!({"min_kbps": 6})),
+        ("minimum_packet_rate", json!({"min_kpps": 5}), json!({"min_kpps": 6, "direction": "ingress"})),
+    ] {
+        let made = ask(&boss, &id, kind, given).await?.expect(201)?[format!("{kind}_rule")].take();
+        let alias = format!("alias_{kind}_rule");
+        let list = format!("/v2.0/qos/{}s", alias.replace('_', "-"));
+        let (own, nowhere) = (format!("{list}/{}", text(&made, "/id")?), format!("{list}/{NOBODY}"));
+        assert_eq!(member.get(&own).await?.expect(200)?, json!({ &alias: made }));
+        let put = |document: Value| json!({ &alias: document });
+        let changed = boss.put(&own, &put(changes.clone())).await?.expect(200)?;
+        for (name, value) in changes.as_object().into_iter().flatten() {
+            assert_eq!(&changed[&alias][name], value);
+        }
+        let inner = format!("{}/{}", rules(&id, kind), text(&made, "/id")?);
+        assert_eq!(client.get(&inner).await?.expect(200)?[format!("{kind}_rule")], changed[&alias]);
+        assert_eq!(
+            boss.put(&own, &put(json!({"foo": 1}))).await?.expect_error(400)?.1,
+            "Unrecognized attribute(s) 'foo'"
+        );
+        assert_eq!(member.put(&own, &put(changes)).await?.expect_error(403)?.0, "PolicyNotAuthorized");
+        let message = format!("QoS rule {NOBODY} for policy  could not be found.");
+        for answer in [client.get(&nowhere).await?, client.delete(&nowhere).await?] {
+            assert_eq!(answer.expect_error(404)?, ("QosRuleNotFound".to_owned(), message.clone()));
+        }
+        let other = server.client().member_of("p2")?;
+        assert_eq!(other.get(&own).await?.expect_error(404)?.0, "QosRuleNotFound");
+        assert_eq!(other.delete(&own).await?.expect_error(404)?.0, "QosRuleNotFound");
+    }
+    // Rules of a policy go together however they are asked for.
+    let least = shown(&client, &id).await?["rules"][2].take();
+    let path = format!("/v2.0/qos/alias-minimum-bandwidth-rules/{}", text(&least, "/id")?);
+    let put = json!({"alias_minimum_bandwidth_rule": {"min_kbps": 12}});
+    assert_eq!(boss.put(&path, &put).await?.expect_error(409)?.0, "QoSRuleParameterConflict");
+    boss.delete(&path).await?.expect(204)?;
+    assert_eq!(shown(&client, &id).await?["rules"].as_array().map(Vec::len), Some(3));
+    client.get("/v2.0/qos/alias-packet-rate-limit-rules").await?.expect(404)?;
     Ok(())
 }
 

@@ -84,6 +84,44 @@ async fn a_trunk_has_a_parent_and_sub_ports() -> Result {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_parent_shows_its_trunk_with_mac_addresses() -> Result {
+    let server = world::sqlite().await?;
+    let client = server.client();
+    let blue = network(&client, "blue").await?;
+    let [parent, one, two] = ports(&client, &blue).await?;
+    let port = async |id: &str| -> Result<Value> {
+        Ok(client.get(&format!("/v2.0/ports/{id}")).await?.expect(200)?["port"].take())
+    };
+    assert_eq!(port(&parent).await?.get("trunk_details"), None);
+    let id = trunk(&client, &parent, json!([vlan(&one, 7)])).await?;
+    let shown = async |id: &str, number: u16| -> Result<Value> {
+        let mut sub_port = vlan(id, number);
+        sub_port["mac_address"] = port(id).await?["mac_address"].take();
+        Ok(sub_port)
+    };
+    let details = json!({"trunk_id": id, "sub_ports": [shown(&one, 7).await?]});
+    assert_eq!(port(&parent).await?["trunk_details"], details);
+    assert_eq!(port(&parent).await?.get("trunk_id"), None);
+    change(&client, &id, "add_subports", json!([vlan(&two, 8)])).await?.expect(200)?;
+    let details = json!({"trunk_id": id, "sub_ports": [shown(&one, 7).await?, shown(&two, 8).await?]});
+    let rows = list(&client, "/v2.0/ports?fields=id&fields=trunk_details").await?;
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        let wanted = (row["id"] == json!(parent)).then_some(&details);
+        assert_eq!(row.get("trunk_details"), wanted, "{row}");
+    }
+    let given = json!({"port": {"trunk_details": {}}});
+    let (_, message) = client.put(&format!("/v2.0/ports/{one}"), &given).await?.expect_error(400)?;
+    assert_eq!(message, "Cannot update read-only attribute trunk_details");
+    client.delete(&format!("/v2.0/trunks/{id}")).await?.expect(204)?;
+    assert_eq!(port(&parent).await?.get("trunk_details"), None);
+    let bulk = json!({"trunks": [{"port_id": parent}, {"port_id": one}]});
+    client.post("/v2.0/trunks", &bulk).await?.expect(201)?;
+    assert_eq!(port(&one).await?["trunk_details"]["sub_ports"], json!([]));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sub_ports_that_make_no_sense_are_refused_in_neutrons_words() -> Result {
     let server = world::sqlite().await?;
     let client = server.client();

@@ -10,6 +10,10 @@ use hadron_sdk::serde_json::{Value, json};
 /// The attribute with the id of a rule's policy.
 pub(crate) const PARENT: &str = "qos_policy_id";
 
+/// What the host keeps and rules do not show.
+pub(super) const WITHOUT: [&str; 5] =
+    ["project_id", "tenant_id", "revision_number", "created_at", "updated_at"];
+
 /// Largest number that a rule takes. In Neutron: `DB_INTEGER_MAX_VALUE`.
 pub(crate) const MOST: i64 = i32::MAX as i64;
 /// Code points of differentiated services. In Neutron: `VALID_DSCP_MARKS`.
@@ -44,16 +48,15 @@ pub(crate) fn attributes(kind: Kind) -> Vec<Attribute> {
     }
 }
 
+/// The attribute with the policy of a rule.
+pub(super) fn parent() -> Attribute {
+    Attribute { name: PARENT.to_owned(), validate: Validator::Uuid, hidden: true, ..Attribute::default() }
+}
+
 fn collection(kind: Kind) -> Collection {
     let attributes = attributes(kind);
     let mut key = vec![PARENT.to_owned()];
     key.extend(attributes.iter().filter(|a| a.name == "direction").map(|a| a.name.clone()));
-    let parent = Attribute {
-        name: PARENT.to_owned(),
-        validate: Validator::Uuid,
-        hidden: true,
-        ..Attribute::default()
-    };
     Collection {
         name: kind.collection(),
         member: format!("qos_{}_rule", kind.name()),
@@ -62,7 +65,7 @@ fn collection(kind: Kind) -> Collection {
             member: format!("{}_rule", kind.name()),
         }),
         parent: Some(Parent { collection: policies::COLLECTION.to_owned(), attribute: PARENT.to_owned() }),
-        attributes: attributes.into_iter().chain([parent]).collect(),
+        attributes: attributes.into_iter().chain([parent()]).collect(),
         keys: vec![Key { name: "rule".to_owned(), attributes: key }],
         references: vec![Reference {
             attribute: PARENT.to_owned(),
@@ -72,9 +75,7 @@ fn collection(kind: Kind) -> Collection {
         }],
         not_found: Some("QosRuleNotFound".to_owned()),
         not_found_says: Some("QoS rule {id} could not be found.".to_owned()),
-        without: ["project_id", "tenant_id", "revision_number", "created_at", "updated_at"]
-            .map(str::to_owned)
-            .to_vec(),
+        without: WITHOUT.map(str::to_owned).to_vec(),
         standard: Standard::NONE,
         ..Collection::default()
     }
