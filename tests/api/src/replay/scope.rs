@@ -19,9 +19,6 @@ const OTHER_RESOURCES: [(&str, &str); 8] = [
     ("extensions/router", "routers"),
 ];
 
-/// Single probes that need what is not there: by their note.
-const OTHER_NOTES: [(&str, &str); 1] = [("port-with-trunk-details", "trunks")];
-
 /// Extensions whose plugins Neutron was recorded without.
 const NOT_RECORDED: [&str; 3] = ["logging", "network-segment-range", "port-hint-ovs-tx-steering"];
 
@@ -112,9 +109,7 @@ impl Scope {
             return Verdict::Out("a missing or wrong token");
         }
         let path = probe.path.strip_prefix("/v2.0/").unwrap_or_default();
-        let resource = OTHER_RESOURCES.iter().find(|(start, _)| begins(path, start));
-        let note = OTHER_NOTES.iter().find(|(note, _)| probe.note == *note);
-        match resource.or(note) {
+        match OTHER_RESOURCES.iter().find(|(start, _)| begins(path, start)) {
             Some((_, about)) => Verdict::Out(about),
             None => Verdict::In,
         }

@@ -96,3 +96,20 @@ async fn qos_rule_commands() -> Result<()> {
     cli.run("network qos policy delete gold").await?;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn qos_rule_type_commands() -> Result<()> {
+    let server = world::sqlite().await?;
+    let Some(mut cli) = Cli::start(&server).await? else { return Ok(()) };
+    let listed = cli.json("network qos rule type list").await?;
+    let types: Vec<&str> =
+        listed.as_array().into_iter().flatten().filter_map(|row| row["Type"].as_str()).collect();
+    let all =
+        ["bandwidth_limit", "dscp_marking", "minimum_bandwidth", "minimum_packet_rate", "packet_rate_limit"];
+    ensure!(types.len() == all.len() && all.iter().all(|kind| types.contains(kind)), "{types:?}");
+    let shown = cli.json("network qos rule type show dscp_marking").await?;
+    assert_eq!(shown["rule_type_name"], "dscp_marking");
+    ensure!(shown["drivers"].to_string().contains("openvswitch"), "{shown}");
+    ensure!(cli.refused("network qos rule type show nosuch").await?.contains("could not be found"));
+    Ok(())
+}

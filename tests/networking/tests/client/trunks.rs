@@ -23,6 +23,7 @@ async fn trunk_commands() -> Result<()> {
         (&json!("t"), &json!("d"), &json!(false), &json!("DOWN"))
     );
     assert_eq!(made["sub_ports"][0]["segmentation_id"], 7);
+    assert_eq!(cli.json("port show parent").await?["trunk_details"]["trunk_id"], made["id"]);
     let add = "network trunk set t --subport port=two,segmentation-type=vlan,segmentation-id=8";
     ensure!(cli.refused(add).await?.contains("is currently disabled"));
     cli.run("network trunk set t --enable --name u --description e").await?;
