@@ -332,8 +332,9 @@ async fn ports_of_a_bulk_look_up_once_what_they_let_through() -> Result {
     let with = statements(&server, &client, &json!({ "port": plain })).await?;
     assert!(with <= without + 3, "{with} statements where there were {without}");
     let ten = |port: &Value| json!({ "ports": vec![port; 10] });
-    let grown = statements(&server, &client, &ten(&bare)).await? - without;
-    let bulk = statements(&server, &client, &ten(&plain)).await?;
-    assert_eq!(bulk - with, grown, "{with} statements for one port, {bulk} for ten");
+    for (port, one) in [(&bare, without), (&plain, with)] {
+        let bulk = statements(&server, &client, &ten(port)).await?;
+        assert_eq!(bulk, one, "{one} statements for one port, {bulk} for ten");
+    }
     Ok(())
 }
