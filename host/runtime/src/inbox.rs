@@ -8,8 +8,9 @@
 use crate::background::by_itself;
 use crate::plugins::Plugin;
 use crate::request::{self, follow_in_background, request_id};
-use crate::unit::Failure;
+use crate::unit::{Failure, Unit};
 use crate::{Caller, Core, convert};
+use futures::future::BoxFuture;
 use hadron_bus::{Message, NO_SUCH_METHOD, RemoteError, Spread, Taken};
 use hadron_manifest::Topic;
 use serde_json::Value;
@@ -126,6 +127,15 @@ async fn answer(core: &Arc<Core>, id: &str, message: &Message, spread: Spread) -
     answer
 }
 
+/// Whether the plugin says of the message that handling it only reads.
+fn reads(plugin: &Plugin, message: &Message) -> bool {
+    plugin
+        .manifest
+        .topics
+        .iter()
+        .any(|topic| fits(topic, message) && topic.reads.iter().any(|method| *method == message.method))
+}
+
 /// Has one plugin handle a message, as a unit of work of the system.
 async fn receive(
     core: &Arc<Core>,
@@ -135,7 +145,8 @@ async fn receive(
 ) -> Result<Value, Failure> {
     let caller = Caller::system(id);
     let (called, message) = (plugin.clone(), Arc::new(message.clone()));
-    let received = request::run(core, caller, move |unit| {
+    let reads = reads(plugin, &message);
+    let work = move |unit: Arc<Unit>| -> BoxFuture<'static, Result<Value, Failure>> {
         let (plugin, message) = (called.clone(), message.clone());
         Box::pin(async move {
             let ctx = convert::context(&unit);
@@ -155,8 +166,11 @@ async fn receive(
                 .map_err(|error| Failure::Refused(convert::refusal(error)))?;
             convert::parse(&plugin, "receive", &text)
         })
-    });
-    let (value, committed) = received.await?;
+    };
+    if reads {
+        return request::read(core, caller, work).await;
+    }
+    let (value, committed) = request::run(core, caller, work).await?;
     follow_in_background(core, id, committed);
     Ok(value)
 }

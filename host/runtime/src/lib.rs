@@ -376,7 +376,7 @@ impl Runtime {
         let (core, caller, plugin) = (self.core.clone(), caller.clone(), plugin.to_owned());
         let (collection, rows) = (collection.clone(), Arc::new(rows.to_vec()));
         self.detached(async move {
-            request::read(&core, caller, move |unit| {
+            request::attempt(&core, caller, move |unit| {
                 let (plugin, collection, rows) = (plugin.clone(), collection.clone(), rows.clone());
                 Box::pin(async move { operations::compute(&unit, &plugin, &collection, &rows).await })
             })

@@ -59,29 +59,43 @@ pub(crate) async fn run<T: Send>(
     caller: Caller,
     work: impl Fn(Arc<Unit>) -> BoxFuture<'static, Result<T, Failure>> + Send,
 ) -> Result<(T, Committed), Failure> {
-    until_done(core, caller, Ending::Commit, work).await
+    until_done(core, caller, Purpose::Writing, work).await
 }
 
-/// As `run`, for work that only reads: nothing is committed.
+/// As `run`, for work that is only tried: what it writes is undone.
+pub(crate) async fn attempt<T: Send>(
+    core: &Arc<Core>,
+    caller: Caller,
+    work: impl Fn(Arc<Unit>) -> BoxFuture<'static, Result<T, Failure>> + Send,
+) -> Result<T, Failure> {
+    until_done(core, caller, Purpose::Trial, work).await.map(|(value, _)| value)
+}
+
+/// As `run`, for work that only reads: it waits for no writer, and is refused
+/// what it would write or send.
 pub(crate) async fn read<T: Send>(
     core: &Arc<Core>,
     caller: Caller,
     work: impl Fn(Arc<Unit>) -> BoxFuture<'static, Result<T, Failure>> + Send,
 ) -> Result<T, Failure> {
-    until_done(core, caller, Ending::Rollback, work).await.map(|(value, _)| value)
+    until_done(core, caller, Purpose::Reading, work).await.map(|(value, _)| value)
 }
 
-/// How a unit ends that came to its end.
-#[derive(Clone, Copy)]
-enum Ending {
-    Commit,
-    Rollback,
+/// What a unit is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// It writes, and is committed.
+    Writing,
+    /// It writes, and is undone.
+    Trial,
+    /// It reads, on a connection for that.
+    Reading,
 }
 
 async fn until_done<T: Send>(
     core: &Arc<Core>,
     caller: Caller,
-    ending: Ending,
+    purpose: Purpose,
     work: impl Fn(Arc<Unit>) -> BoxFuture<'static, Result<T, Failure>> + Send,
 ) -> Result<(T, Committed), Failure> {
     let began = Instant::now();
@@ -97,7 +111,7 @@ async fn until_done<T: Send>(
         let (mut runs, mut clashes) = (0, 0);
         loop {
             runs += 1;
-            match once(core, &seed, ending, &work).await {
+            match once(core, &seed, purpose, &work).await {
                 Err(Undone { failure: Failure::Again(reason), .. }) if runs < MOST_RUNS => {
                     tracing::debug!(runs, reason, "the unit is run again");
                     core.metrics.rerun(&reason);
@@ -138,6 +152,14 @@ impl<F: Into<Failure>> From<F> for Undone {
     }
 }
 
+fn sends() -> Failure {
+    Failure::Refused(Refusal::new(
+        Status::Internal,
+        "PluginFailed",
+        "what only reads was about to send something, or to do it later",
+    ))
+}
+
 fn busy() -> Failure {
     Failure::Refused(Refusal::new(
         Status::Unavailable,
@@ -149,10 +171,13 @@ fn busy() -> Failure {
 async fn once<T: Send>(
     core: &Arc<Core>,
     seed: &Seed,
-    ending: Ending,
+    purpose: Purpose,
     work: &(impl Fn(Arc<Unit>) -> BoxFuture<'static, Result<T, Failure>> + Send),
 ) -> Result<(T, Committed), Undone> {
-    let transaction = core.store.begin(&seed.id).await?;
+    let transaction = match purpose {
+        Purpose::Writing | Purpose::Trial => core.store.begin(&seed.id).await?,
+        Purpose::Reading => core.store.begin_reading(&seed.id).await?,
+    };
     let unit = Unit::new(core.clone(), seed.clone(), transaction);
     let result = match tokio::time::timeout(LONGEST_UNIT, work(unit.clone())).await {
         Ok(result) => result,
@@ -167,16 +192,19 @@ async fn once<T: Send>(
     let transaction = unit.transaction.lock().await.take();
     let Some(transaction) = transaction else { return Err(busy().into()) };
     match result {
-        Ok(value) => match ending {
-            Ending::Commit => {
+        Ok(value) => match purpose {
+            Purpose::Writing => {
                 let entries = unit.take_outbox();
                 failpoint::hit(failpoint::BEFORE_COMMIT);
                 let attempts = transaction.commit(entries.clone()).await?;
                 failpoint::hit(failpoint::AFTER_COMMIT);
                 Ok((value, Committed { unit: seed.id.clone(), entries, attempts, instances, once: None }))
             }
-            Ending::Rollback => {
+            Purpose::Trial | Purpose::Reading => {
                 transaction.rollback().await;
+                if purpose == Purpose::Reading && !unit.take_outbox().is_empty() {
+                    return Err(sends().into());
+                }
                 Ok((value, Committed::default()))
             }
         },

@@ -219,7 +219,7 @@ impl Runtime {
                 Box::pin(async move { do_once(unit, once, &*work).await })
             };
             if dry_run {
-                let done = request::read(&core, caller, run).await.map_err(Failure::refusal)?;
+                let done = request::attempt(&core, caller, run).await.map_err(Failure::refusal)?;
                 return Ok(done.answered);
             }
             let (done, mut committed) = request::run(&core, caller, run).await.map_err(Failure::refusal)?;

@@ -80,6 +80,16 @@ impl Connector {
         Ok(Connector { options, metrics: Metrics::default() })
     }
 
+    /// The same for connections that only read, where the database keeps a
+    /// connection to that. On PostgreSQL it is a transaction that does.
+    pub(crate) fn reading(&self) -> Connector {
+        let options = match self.options.clone() {
+            Options::Sqlite(options) => Options::Sqlite(Box::new(options.pragma("query_only", "ON"))),
+            postgres @ Options::Postgres(_) => postgres,
+        };
+        Connector { options, metrics: self.metrics.clone() }
+    }
+
     pub(crate) fn dialect(&self) -> Dialect {
         match self.options {
             Options::Sqlite(_) => Dialect::Sqlite,

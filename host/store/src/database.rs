@@ -24,8 +24,10 @@ enum Side {
 
 /// A transaction. Dropped, it is rolled back.
 pub(crate) enum Session {
-    Sqlite(Turn),
-    Postgres(Lease),
+    /// In the one writer of SQLite.
+    Turn(Turn),
+    /// On a connection of its own.
+    Leased(Lease),
 }
 
 /// How often a statement is sent again on a new connection after the old one
@@ -36,7 +38,7 @@ impl Database {
     pub(crate) async fn open(settings: &Settings) -> Result<Database, StoreError> {
         let connector = Connector::new(&settings.location).await?;
         let patience = settings.patience;
-        let readers = Pool::new(connector.clone(), settings.readers, patience);
+        let readers = Pool::new(connector.reading(), settings.readers, patience);
         let side = match connector.dialect() {
             Dialect::Sqlite => Side::Sqlite(Writer::new(connector.clone(), patience)),
             Dialect::Postgres => Side::Postgres(Pool::new(connector.clone(), settings.units, patience)),
@@ -89,23 +91,15 @@ impl Database {
     /// Begins a transaction.
     pub(crate) async fn session(&self) -> Result<Session, StoreError> {
         match &self.side {
-            Side::Sqlite(writer) => Ok(Session::Sqlite(writer.turn().await?)),
-            Side::Postgres(pool) => {
-                let mut tries = 0;
-                loop {
-                    tries += 1;
-                    let mut lease = pool.lease().await?;
-                    match lease.conn.simple("BEGIN").await.map_err(fault::of) {
-                        Ok(()) => return Ok(Session::Postgres(lease)),
-                        Err(Fault::Lost(_)) if tries < TRIES => lease.lost(),
-                        Err(error) => {
-                            lease.lost();
-                            return Err(error.outside());
-                        }
-                    }
-                }
-            }
+            Side::Sqlite(writer) => Ok(Session::Turn(writer.turn().await?)),
+            Side::Postgres(pool) => begin(pool, "BEGIN").await,
         }
+    }
+
+    /// Begins a transaction that only reads: what it sees is of one moment, and
+    /// it waits for no writer.
+    pub(crate) async fn reading(&self) -> Result<Session, StoreError> {
+        begin(&self.readers, sql::begin_reading(self.dialect())).await
     }
 
     /// A transaction with no other unit in it: on SQLite, where units share
@@ -217,6 +211,23 @@ impl Database {
     }
 }
 
+/// Begins a transaction on a connection of the pool.
+async fn begin(pool: &Arc<Pool>, words: &'static str) -> Result<Session, StoreError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let mut lease = pool.lease().await?;
+        match lease.conn.simple(words).await.map_err(fault::of) {
+            Ok(()) => return Ok(Session::Leased(lease)),
+            Err(Fault::Lost(_)) if tries < TRIES => lease.lost(),
+            Err(error) => {
+                lease.lost();
+                return Err(error.outside());
+            }
+        }
+    }
+}
+
 /// Outside a unit nobody runs anything again.
 pub(crate) fn outside(error: StoreError) -> StoreError {
     match error {
@@ -228,8 +239,8 @@ pub(crate) fn outside(error: StoreError) -> StoreError {
 impl Session {
     pub(crate) fn conn(&mut self) -> Result<&mut Conn, StoreError> {
         match self {
-            Session::Sqlite(turn) => turn.conn(),
-            Session::Postgres(lease) => Ok(&mut lease.conn),
+            Session::Turn(turn) => turn.conn(),
+            Session::Leased(lease) => Ok(&mut lease.conn),
         }
     }
 
@@ -237,8 +248,8 @@ impl Session {
     /// that is `Unavailable` here, and `Transaction::commit` finds out.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         match self {
-            Session::Sqlite(turn) => turn.commit().await,
-            Session::Postgres(mut lease) => match lease.conn.simple("COMMIT").await.map_err(fault::of) {
+            Session::Turn(turn) => turn.commit().await,
+            Session::Leased(mut lease) => match lease.conn.simple("COMMIT").await.map_err(fault::of) {
                 Ok(()) => {
                     lease.give_back();
                     Ok(())
@@ -258,8 +269,8 @@ impl Session {
 
     pub(crate) async fn rollback(self) {
         match self {
-            Session::Sqlite(turn) => turn.rollback().await,
-            Session::Postgres(mut lease) => match lease.conn.simple("ROLLBACK").await {
+            Session::Turn(turn) => turn.rollback().await,
+            Session::Leased(mut lease) => match lease.conn.simple("ROLLBACK").await {
                 Ok(()) => lease.give_back(),
                 Err(_) => lease.lost(),
             },

@@ -126,6 +126,13 @@ impl Store {
         Transaction::begin(self.inner.clone(), unit).await
     }
 
+    /// Begins a unit of work that only reads, on a connection for reading: it
+    /// waits for no writer, and the database refuses what it would write. To be
+    /// ended by `rollback`.
+    pub async fn begin_reading(&self, unit: &str) -> Result<Transaction, StoreError> {
+        Transaction::begin_reading(self.inner.clone(), unit).await
+    }
+
     /// One row, outside a unit, limited to those that fit `predicate`.
     pub async fn get(
         &self,

@@ -51,8 +51,17 @@ const KEPT_WHOLE: usize = 16;
 impl Transaction {
     pub(crate) async fn begin(store: Arc<Inner>, unit: &str) -> Result<Transaction, StoreError> {
         let session = store.database.session().await?;
+        Ok(Transaction::over(session, store, unit))
+    }
+
+    pub(crate) async fn begin_reading(store: Arc<Inner>, unit: &str) -> Result<Transaction, StoreError> {
+        let session = store.database.reading().await?;
+        Ok(Transaction::over(session, store, unit))
+    }
+
+    fn over(session: Session, store: Arc<Inner>, unit: &str) -> Transaction {
         let schema = store.schema();
-        Ok(Transaction {
+        Transaction {
             session,
             store,
             schema,
@@ -64,7 +73,7 @@ impl Transaction {
             counts: Counts::default(),
             began: Instant::now(),
             changes: Notes::default(),
-        })
+        }
     }
 
     pub(crate) fn conn(&mut self) -> Result<&mut Conn, StoreError> {

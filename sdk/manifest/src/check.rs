@@ -62,6 +62,9 @@ pub fn check(manifest: &Manifest) -> Vec<Problem> {
             problems
                 .push(format!("the topic '{}' is of version '{version}', which is not as 1.4", topic.name));
         }
+        if topic.reads.iter().any(|method| method.is_empty() || method.starts_with('_')) {
+            problems.push(format!("the topic '{}' reads by a method that nobody can call", topic.name));
+        }
         if !topics.insert((&topic.name, &topic.namespace)) {
             problems.push(format!("the topic '{}' is declared twice in one namespace", topic.name));
         }

@@ -17,12 +17,15 @@ pub struct Topic {
     pub version: Option<String>,
     /// Messages in this namespace, where it is said; else those in none.
     pub namespace: Option<String>,
+    /// Methods that change and send nothing: they are handled on connections for
+    /// reading and wait for no writer. What they would write or send is refused.
+    pub reads: Vec<String>,
 }
 
 impl Topic {
     /// A topic, of every version and in no namespace.
     pub fn new(name: impl Into<String>) -> Topic {
-        Topic { name: name.into(), version: None, namespace: None }
+        Topic { name: name.into(), version: None, namespace: None, reads: Vec::new() }
     }
 
     /// Up to this version.
@@ -34,6 +37,12 @@ impl Topic {
     /// In this namespace.
     pub fn namespace(mut self, namespace: &str) -> Topic {
         self.namespace = Some(namespace.to_owned());
+        self
+    }
+
+    /// With these methods that only read.
+    pub fn reads(mut self, methods: &[&str]) -> Topic {
+        self.reads.extend(methods.iter().map(|method| (*method).to_owned()));
         self
     }
 }
@@ -59,22 +68,26 @@ struct Whole {
     version: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     namespace: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reads: Vec<String>,
 }
 
 impl From<Written> for Topic {
     fn from(written: Written) -> Topic {
         match written {
             Written::Name(name) => Topic::new(name),
-            Written::Whole(Whole { name, version, namespace }) => Topic { name, version, namespace },
+            Written::Whole(Whole { name, version, namespace, reads }) => {
+                Topic { name, version, namespace, reads }
+            }
         }
     }
 }
 
 impl From<Topic> for Written {
-    fn from(Topic { name, version, namespace }: Topic) -> Written {
+    fn from(Topic { name, version, namespace, reads }: Topic) -> Written {
         match (version, namespace) {
-            (None, None) => Written::Name(name),
-            (version, namespace) => Written::Whole(Whole { name, version, namespace }),
+            (None, None) if reads.is_empty() => Written::Name(name),
+            (version, namespace) => Written::Whole(Whole { name, version, namespace, reads }),
         }
     }
 }
@@ -86,9 +99,18 @@ mod tests {
 
     #[test]
     fn a_topic_is_a_name_or_more() {
-        let written = json!(["plain", {"name": "t", "version": "1.4", "namespace": "n"}]);
+        let written = json!([
+            "plain",
+            {"name": "t", "version": "1.4", "namespace": "n"},
+            {"name": "r", "reads": ["pull"]},
+        ]);
         let topics: Vec<Topic> = serde_json::from_value(written.clone()).unwrap();
-        assert_eq!(topics, [Topic::new("plain"), Topic::new("t").version("1.4").namespace("n")]);
+        let expected = [
+            Topic::new("plain"),
+            Topic::new("t").version("1.4").namespace("n"),
+            Topic::new("r").reads(&["pull"]),
+        ];
+        assert_eq!(topics, expected);
         assert_eq!(serde_json::to_value(&topics).unwrap(), written);
         assert!(serde_json::from_value::<Topic>(json!({"name": "t", "vesrion": "1"})).is_err());
     }

@@ -38,6 +38,7 @@ async fn a_plugin_speaks_with_oslo_messaging() -> Result<()> {
     calls_are_answered(&peer);
     errors_are_told(&server, &peer).await?;
     versions_and_namespaces_are_told_apart(&peer);
+    what_is_to_read_cannot_write(&server, &peer).await?;
     casts_are_handled(&server, &peer).await?;
     many_are_handled_side_by_side(&server, &peer).await?;
     what_the_plugin_says_is_heard(&server, &peer).await?;
@@ -89,6 +90,21 @@ fn versions_and_namespaces_are_told_apart(peer: &Peer) {
     assert_eq!(call("2.0", Value::Null), unsupported);
     assert_eq!(call("2.0", json!("shouted")), Ok(json!({"v": "2.0"})));
     assert_eq!(call("1.0", json!("whispered")), unsupported);
+}
+
+/// Methods that the topic declares to read.
+async fn what_is_to_read_cannot_write(server: &Server, peer: &Peer) -> Result<()> {
+    let before = notes(server).await?.len();
+    assert_eq!(peer.call("echo", "count", json!({})), Ok(json!(before)));
+    let refused = peer.call("echo", "scribble", json!({}));
+    assert!(refused.is_err(), "{refused:?}");
+    let refused = peer.call("echo", "whisper", json!({})).unwrap_err();
+    assert!(refused.message.contains("only reads"), "{refused:?}");
+    assert_eq!(notes(server).await?.len(), before);
+    // Others go on.
+    assert!(peer.call("echo", "keep", json!({"text": "after"})).is_ok());
+    assert_eq!(peer.call("echo", "count", json!({})), Ok(json!(before + 1)));
+    Ok(())
 }
 
 async fn casts_are_handled(server: &Server, peer: &Peer) -> Result<()> {

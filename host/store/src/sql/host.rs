@@ -171,6 +171,15 @@ pub(crate) const MIGRATION_PATIENCE: &str = "SET LOCAL lock_timeout = '10s'";
 /// about the order of the same entries by different snapshots.
 pub(crate) const CLAIM_LOCK: &str = "SELECT pg_advisory_xact_lock(4851923017265)";
 
+/// Begins a transaction that only reads, all of it as it was at one moment. On
+/// SQLite the connection itself refuses to write.
+pub(crate) fn begin_reading(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "BEGIN",
+        Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    }
+}
+
 /// Begins a transaction whose COMMIT does not wait for the disk; PostgreSQL only.
 pub(crate) const BEGIN_UNSYNCED: &str = "BEGIN; SET LOCAL synchronous_commit = off";
 

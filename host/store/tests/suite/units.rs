@@ -17,6 +17,29 @@ async fn number(unit: &mut Transaction) -> Result<i64, StoreError> {
 }
 
 on_both! {
+    async fn a_unit_that_reads_waits_for_no_writer_and_cannot_write(world: World) {
+        world.add(&shelves(), vec![new("s", json!({"height": 1}))]).await;
+        let mut writer = world.begin().await;
+        writer.update(&shelves(), "s", object(json!({"height": 2})), Vec::new()).await.unwrap();
+        let mut reader = world.store.begin_reading(&unit_id()).await.unwrap();
+        assert_eq!(number(&mut reader).await.unwrap(), 1);
+        writer.commit(Vec::new()).await.unwrap();
+        // All that it sees is of one moment.
+        assert_eq!(number(&mut reader).await.unwrap(), 1);
+        assert!(reader.insert(&shelves(), vec![new("t", json!({}))]).await.is_err());
+        reader.rollback().await;
+        let mut reader = world.store.begin_reading(&unit_id()).await.unwrap();
+        assert_eq!(number(&mut reader).await.unwrap(), 2);
+        assert_eq!(reader.count(&shelves(), &Predicate::always()).await.unwrap(), 1);
+        assert!(reader.delete(&shelves(), &["s".to_owned()]).await.is_err());
+        reader.rollback().await;
+        // The connections are of use to others afterwards.
+        let mut unit = world.begin().await;
+        assert_eq!(number(&mut unit).await.unwrap(), 2);
+        unit.rollback().await;
+        assert_eq!(world.store.count(&shelves(), &Predicate::always()).await.unwrap(), 1);
+    }
+
     async fn no_update_is_lost_among_sixteen_writers(world: World) {
         world.add(&shelves(), vec![new("s", json!({"height": 0}))]).await;
         let retries = Arc::new(AtomicU64::new(0));

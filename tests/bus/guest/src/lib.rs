@@ -33,7 +33,7 @@ impl ServicePlugin for Echo {
                 ..Collection::default()
             }],
             topics: vec![
-                Topic::new(TOPIC).version("1.4"),
+                Topic::new(TOPIC).version("1.4").reads(&["count", "scribble", "whisper"]),
                 Topic::new(TOPIC).namespace("shouted"),
                 Topic::new("note.create.end"),
             ],
@@ -64,6 +64,12 @@ impl ServicePlugin for Echo {
             "keep" => {
                 let text = arguments.get("text").and_then(Value::as_str).unwrap_or_default();
                 keep(text).map(Value::from)
+            }
+            // It is declared to read, and does not keep to it.
+            "scribble" => keep("scribbled").map(Value::from),
+            "whisper" => {
+                rpc::cast(LISTENERS, "whispered", &json!({}))?;
+                Ok(Value::Null)
             }
             "count" => Ok(json!(store::count(NOTES, &Query::all())?)),
             // What it wrote is undone with it.
