@@ -30,6 +30,14 @@ fn defaults(plugin: &Plugin, id: &CollectionId) -> Document {
     kept.map(|a| (a.name.clone(), a.default.clone().unwrap_or_default())).collect()
 }
 
+/// A row's document as its extenders see it: with whose it is.
+pub(crate) fn shown(project_id: Option<&str>, mut document: Document) -> Document {
+    if let Some(project) = project_id {
+        document.insert("project_id".to_owned(), project.into());
+    }
+    document
+}
+
 /// Asks the extenders of a collection about rows that are about to be written:
 /// for each row, what is kept for each of them. `None` where nothing is
 /// requested of a row that exists.
@@ -130,6 +138,7 @@ pub(crate) async fn write(
         let original = operations::read(unit, id, row).await?.ok_or(StoreError::NotFound)?;
         let mut document: Document = serde_json::from_str(&original.document).unwrap_or_default();
         document.extend(changes.clone());
+        let document = shown(original.project_id.as_deref(), document);
         extend(unit, id, types::Operation::Update, &[(row.to_owned(), document, Some(original))])
             .await?
             .pop()

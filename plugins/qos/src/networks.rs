@@ -62,11 +62,7 @@ pub(crate) fn extend(ctx: &Context, operation: Operation, items: &[Extension]) -
                 check(policy, &item.id, operation)?;
             }
             None if operation == Operation::Create => {
-                let project = match text(&network, "project_id") {
-                    "" => ctx.caller.project_id.as_str(),
-                    given => given,
-                };
-                without.push((place, project.to_owned()));
+                without.push((place, text(&network, "project_id").to_owned()));
             }
             None => check_change(ctx, item, None)?,
         }

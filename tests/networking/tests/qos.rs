@@ -286,9 +286,13 @@ async fn a_project_has_one_default_policy_that_its_networks_get() -> Result {
     }
     let chosen = create(&client, "network", json!({"qos_policy_id": other})).await?;
     assert_eq!(chosen["qos_policy_id"], json!(other));
-    // Another project has no part in it.
+    // Another project has no part in it, also when an administrator makes its networks.
     let member = server.client().member_of("p1")?;
     assert_eq!(create(&member, "network", json!({})).await?["qos_policy_id"], Value::Null);
+    let made_for = |project: &str| json!({"project_id": project});
+    assert_eq!(create(&client, "network", made_for("p1")).await?["qos_policy_id"], Value::Null);
+    let theirs = policy(&client, json!({"is_default": true, "project_id": "p2"})).await?;
+    assert_eq!(create(&client, "network", made_for("p2")).await?["qos_policy_id"], theirs["id"]);
     client.put(&format!("{POLICIES}/{id}"), &default(false)).await?.expect(200)?;
     client.put(&format!("{POLICIES}/{other}"), &default(true)).await?.expect(200)?;
     assert_eq!(create(&client, "network", json!({})).await?["qos_policy_id"], json!(other));

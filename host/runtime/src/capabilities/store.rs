@@ -88,7 +88,8 @@ async fn insert(unit: &Arc<Unit>, id: &CollectionId, mut rows: Vec<NewRow>) -> A
     rows.iter_mut().for_each(|row| leave_kept(unit, id, &mut row.document));
     let requested = |row: &NewRow| unit.has_requested(&(id.clone(), row.id.clone()));
     if rows.iter().any(requested) || unit.set.extenders(&id.name).next().is_some() {
-        let asked: Vec<_> = rows.iter().map(|row| (row.id.clone(), row.document.clone(), None)).collect();
+        let shown = |row: &NewRow| extending::shown(row.project_id.as_deref(), row.document.clone());
+        let asked: Vec<_> = rows.iter().map(|row| (row.id.clone(), shown(row), None)).collect();
         match extending::extend(unit, id, Operation::Create, &asked).await {
             Ok(extensions) => rows.iter_mut().zip(extensions).for_each(|(row, kept)| row.extensions = kept),
             // An extender's veto is the request's: it goes past the owner.
