@@ -158,7 +158,10 @@ fn filters(parameters: &Parameters, resource: &Resource, mask: &Mask) -> Result<
     if !unknown.is_empty() {
         return Err(bad_request(format!("{} is invalid attribute for filtering", python::list(unknown))));
     }
-    let (mut all, mut of_owner) = (Vec::with_capacity(asked.len()), Vec::new());
+    let assumed = |a: &&Attribute| asked.iter().all(|(name, _)| *name != a.name);
+    let assumed = resource.asks.iter().filter(assumed);
+    let assumed = assumed.filter_map(|a| Some((a.name.clone(), Value::from(vec![a.default.clone()?]))));
+    let (mut all, mut of_owner) = (Vec::with_capacity(asked.len()), assumed.collect::<Vec<_>>());
     for (name, values) in asked {
         all.push(match kind(resource, mask, name) {
             None => Predicate::never(),

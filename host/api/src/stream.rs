@@ -123,10 +123,11 @@ impl Rows {
                     self.progress.first.clone_from(&row.id);
                 }
                 self.progress.count += 1;
-                let computed = computed.get(i).map(String::as_str);
-                if !self.asked.is_empty() && computed == Some("{}") {
+                let computed = computed.get(i).map(Option::as_deref);
+                if computed == Some(None) {
                     continue;
                 }
+                let computed = computed.flatten();
                 if std::mem::replace(&mut self.progress.written, true) {
                     out.push(',');
                 }

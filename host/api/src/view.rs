@@ -114,8 +114,13 @@ impl Viewer<'_> {
 
     /// Computed attributes of a page, of each row the text of an object; none
     /// where there are none to show. Each plugin is asked once, and only about
-    /// rows that it has something to say of.
-    pub(crate) async fn compute(&self, source: &impl Source, rows: &[Row]) -> Result<Vec<String>, Refusal> {
+    /// rows that it has something to say of. A row of which there is nothing
+    /// where there should be does not fit what was asked.
+    pub(crate) async fn compute(
+        &self,
+        source: &impl Source,
+        rows: &[Row],
+    ) -> Result<Vec<Option<String>>, Refusal> {
         if !self.computes() || rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -126,7 +131,8 @@ impl Viewer<'_> {
                 None => by_plugin.push((&computed.by, vec![computed])),
             }
         }
-        let mut members: Vec<Vec<String>> = rows.iter().map(|_| Vec::new()).collect();
+        let mut members: Vec<Option<Vec<String>>> =
+            rows.iter().map(|_| (!self.mask.asks).then(Vec::new)).collect();
         for (plugin, theirs) in by_plugin {
             let concerned = |row: &&Row| theirs.iter().any(|computed| concerns(computed, row));
             let asked: Vec<Row> = rows.iter().filter(concerned).cloned().collect();
@@ -144,6 +150,10 @@ impl Viewer<'_> {
             let mut answers = answers.iter();
             for (row, members) in rows.iter().zip(&mut members) {
                 let answer = if concerned(&row) { answers.next() } else { None };
+                if answer.is_some_and(|answer| splice::members(answer).next().is_some()) {
+                    members.get_or_insert_default();
+                }
+                let Some(members) = members else { continue };
                 for computed in &theirs {
                     let name = computed.attribute.name.as_str();
                     let value = match answer.filter(|_| concerns(computed, row)) {
@@ -154,7 +164,8 @@ impl Viewer<'_> {
                 }
             }
         }
-        Ok(members.into_iter().map(|members| format!("{{{}}}", members.join(","))).collect())
+        let text = |members: Vec<String>| format!("{{{}}}", members.join(","));
+        Ok(members.into_iter().map(|members| members.map(text)).collect())
     }
 
     /// Rows that a unit of work answered, or one that was read whole.
@@ -167,7 +178,7 @@ impl Viewer<'_> {
         let computed = self.compute(source, rows).await?;
         let text = |(i, row): (usize, &Row)| {
             let mut out = String::with_capacity(row.document.len() + 512);
-            self.write(row, trimmed, computed.get(i).map(String::as_str), &mut out);
+            self.write(row, trimmed, computed.get(i).and_then(Option::as_deref), &mut out);
             out
         };
         Ok(rows.iter().enumerate().map(text).collect())

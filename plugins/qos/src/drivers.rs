@@ -153,7 +153,7 @@ impl Drivers {
         Drivers::named(&config::or(KEY, vec!["openvswitch".to_owned()])?)
     }
 
-    fn named(names: &[String]) -> Result<Drivers> {
+    pub(crate) fn named(names: &[String]) -> Result<Drivers> {
         let known = |name: &String| {
             KNOWN.iter().find(|driver| driver.name == name).ok_or_else(|| {
                 let known: Vec<&str> = KNOWN.iter().map(|driver| driver.name).collect();
@@ -196,10 +196,14 @@ impl Drivers {
         self.0.iter().any(|driver| driver.carries_out(kind, rule))
     }
 
-    /// The sorts of rules that each of them carries out.
-    pub(crate) fn shared(&self) -> Vec<Kind> {
-        let all = |kind: &Kind| self.0.iter().all(|driver| driver.parameters(*kind).is_some());
-        if self.0.is_empty() { Vec::new() } else { Kind::ALL.into_iter().filter(all).collect() }
+    /// Whether each of them carries out rules of a sort, and there are any.
+    pub(crate) fn all_do(&self, kind: Kind) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|driver| driver.parameters(kind).is_some())
+    }
+
+    /// Whether one of them carries out rules of a sort.
+    pub(crate) fn some_do(&self, kind: Kind) -> bool {
+        self.0.iter().any(|driver| driver.parameters(kind).is_some())
     }
 
     /// What each of them can do of a sort.
@@ -258,13 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn types_are_those_that_all_carry_out() {
-        let names = |kinds: Vec<Kind>| kinds.into_iter().map(Kind::name).collect::<Vec<_>>();
-        let two = drivers(&["openvswitch", "sriovnicswitch"]);
-        assert_eq!(names(two.shared()), ["bandwidth_limit", "minimum_bandwidth"]);
-        let bridge = drivers(&["linuxbridge"]);
-        assert_eq!(names(bridge.shared()), ["bandwidth_limit", "dscp_marking"]);
-        assert!(drivers(&[]).shared().is_empty());
+    fn only_known_drivers_can_be_named() {
         assert!(Drivers::named(&["x".to_owned()]).is_err());
     }
 

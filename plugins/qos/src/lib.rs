@@ -120,6 +120,7 @@ impl ServicePlugin for Qos {
     fn compute(_: &Context, collection: &str, documents: Vec<Document>) -> Result<Vec<Json>> {
         match collection {
             users::PORTS => texts(&ports::compute(&documents)?),
+            rule_types::COLLECTION => texts(&rule_types::compute(&documents)?),
             other => Err(unknown(other)),
         }
     }

@@ -9,8 +9,15 @@ use hadron_sdk::serde_json::json;
 use std::collections::BTreeMap;
 
 /// Title, alias, description and date of each extension, as Neutron lists them.
-const EXTENSIONS: [(&str, &str, &str, &str); 12] = [
+const EXTENSIONS: [(&str, &str, &str, &str); 13] = [
     ("Quality of Service", "qos", "The Quality of Service extension.", "2015-06-08T10:00:00-00:00"),
+    (
+        "Allow to filter the list of QoS rule types",
+        "qos-rule-type-filter",
+        "Allows to filter the QoS rule type list adding two new flags. \"all_rules\" prints all implemented QoS \
+         rule types.\"all_supported\" prints all supported QoS rule types by the loaded mechanism drivers",
+        "2022-02-02T10:00:00-00:00",
+    ),
     (
         "Direction for QoS bandwidth limit rule",
         "qos-bw-limit-direction",

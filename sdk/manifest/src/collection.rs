@@ -50,7 +50,7 @@ pub struct Collection {
     /// Filters of lists that the plugin carries out itself when it computes: what
     /// was asked for is in the documents it is given, by these names, as lists of
     /// values. Of a row that does not fit it answers an empty object. Of each only
-    /// name and validate count.
+    /// name, validate and default count; one with a default is asked in every list.
     pub asks: Vec<Attribute>,
     /// What a row can be told, and asked, below its URL.
     pub actions: Vec<Action>,

@@ -668,6 +668,8 @@ async fn types_of_rules_tell_what_drivers_can_do() -> Result {
     let client = server.client();
     let listed = client.get("/v2.0/qos/rule-types").await?.expect(200)?;
     assert_eq!(listed["rule_types"].as_array().map(Vec::len), Some(5));
+    // What a driver can do is in the whole of a type, not in the list.
+    assert!(listed["rule_types"].as_array().unwrap().iter().all(|row| row.get("drivers").is_none()));
     let one = "/v2.0/qos/rule-types/dscp_marking";
     let shown = client.get(one).await?.expect(200)?;
     assert_eq!(shown["rule_type"]["type"], "dscp_marking");
@@ -677,5 +679,24 @@ async fn types_of_rules_tell_what_drivers_can_do() -> Result {
     assert_eq!(seen, json!({"rule_type": {"type": "dscp_marking"}}));
     assert_eq!(client.get("/v2.0/qos/rule-types/nosuch").await?.expect_error(404)?.0, "QosRuleTypeNotFound");
     client.delete(one).await?.expect(404)?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn types_of_rules_are_listed_by_who_carries_them_out() -> Result {
+    let drivers = "[plugin.qos.config]\ndrivers = ['openvswitch', 'sriovnicswitch']\n";
+    let server = world::builder().config(drivers).start().await?;
+    let client = server.client();
+    for (asked, count) in [
+        ("", 2),
+        ("?all_supported=true", 5),
+        ("?all_rules=True", 5),
+        ("?all_supported=false&all_rules=0", 2),
+        ("?all_rules=true&type=dscp_marking", 1),
+    ] {
+        let listed = client.get(&format!("/v2.0/qos/rule-types{asked}")).await?.expect(200)?;
+        assert_eq!(listed["rule_types"].as_array().map(Vec::len), Some(count), "{asked}");
+    }
+    client.get("/v2.0/qos/rule-types?all_rules=maybe").await?.expect(400)?;
     Ok(())
 }

@@ -107,7 +107,10 @@ fn same_type(a: &Value, b: &Value) -> bool {
 fn ordered(list: &[Value]) -> Vec<&Value> {
     let mut ordered: Vec<&Value> = list.iter().collect();
     ordered.sort_by_cached_key(|value| match value {
-        Value::Object(members) => (known(value), members.get("id").map(Value::to_string).unwrap_or_default()),
+        Value::Object(members) => {
+            let own = members.get("id").or_else(|| members.get("type"));
+            (known(value), own.map(Value::to_string).unwrap_or_default())
+        }
         value => (known(value), value.to_string()),
     });
     ordered

@@ -8,12 +8,11 @@ use std::collections::BTreeSet;
 
 /// What the beginnings of paths after `/v2.0/` are about, where that is another
 /// resource than networks, subnets and ports.
-const OTHER_RESOURCES: [(&str, &str); 8] = [
+const OTHER_RESOURCES: [(&str, &str); 7] = [
     ("floatingip_pools", "floating IPs"),
     ("floatingips", "floating IPs"),
     ("fwaas", "firewalls"),
     ("metering", "metering"),
-    ("qos/rule-types", "QoS rule types"),
     ("routers", "routers"),
     ("vpn", "VPN"),
     ("extensions/router", "routers"),

@@ -107,6 +107,10 @@ async fn qos_rule_type_commands() -> Result<()> {
     let all =
         ["bandwidth_limit", "dscp_marking", "minimum_bandwidth", "minimum_packet_rate", "packet_rate_limit"];
     ensure!(types.len() == all.len() && all.iter().all(|kind| types.contains(kind)), "{types:?}");
+    for flag in ["--all-supported", "--all-rules"] {
+        let listed = cli.json(&format!("network qos rule type list {flag}")).await?;
+        ensure!(listed.as_array().is_some_and(|types| types.len() == 5), "{listed}");
+    }
     let shown = cli.json("network qos rule type show dscp_marking").await?;
     assert_eq!(shown["rule_type_name"], "dscp_marking");
     ensure!(shown["drivers"].to_string().contains("openvswitch"), "{shown}");
