@@ -23,7 +23,7 @@ mod message;
 mod metrics;
 mod oslo;
 
-pub use amqp::{Amqp, Durability, Url};
+pub use amqp::{Amqp, Durability, Tls, Url};
 pub use consumer::{Answering, Consumer, Delivery, Taken};
 pub use message::{
     BusError, CallError, Message, NO_SUCH_METHOD, Notification, RemoteError, Spread, UNSUPPORTED_VERSION,

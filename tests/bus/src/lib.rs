@@ -1,11 +1,15 @@
 //! Messages: the same promises in process and over RabbitMQ (`suite`), a server
-//! whose plugin speaks with the real oslo.messaging (`server`), and a broker
-//! that goes and comes back (`broker_away`).
+//! whose plugin speaks with the real oslo.messaging (`server`), a broker that
+//! goes and comes back (`broker_away`) or takes no messages (`faults`), and
+//! connections (`links`).
 #![forbid(unsafe_code)]
 
-use hadron_bus::{Amqp, Bus, Durability};
+use hadron_bus::{Amqp, Bus};
 use hadron_sdk_testing::{Builder, Plugin, Result, Server, component};
-use std::time::Duration;
+use hadron_test_support::RabbitMq;
+use lapin::{Channel, Connection, ConnectionProperties};
+use serde_json::json;
+use std::time::{Duration, Instant};
 
 /// How long the tests wait for what should happen soon, on a busy machine.
 pub const SOON: Duration = Duration::from_secs(60);
@@ -15,16 +19,7 @@ pub const SOON: Duration = Duration::from_secs(60);
 /// # Panics
 /// When the URL is none.
 pub fn over(url: &str, host: &str) -> Bus {
-    Bus::amqp(Amqp {
-        url: url.parse().unwrap(),
-        exchange: "neutron".to_owned(),
-        host: host.to_owned(),
-        heartbeat: Duration::from_secs(10),
-        durability: Durability::Transient,
-        expiry: Duration::from_secs(1800),
-        notification_topics: Vec::new(),
-        publisher: format!("test.{host}"),
-    })
+    Bus::amqp(Amqp { heartbeat: Duration::from_secs(10), ..Amqp::new(url.parse().unwrap(), host) })
 }
 
 /// A server with the plugin of these tests and no other; `broker` is a URL, or
@@ -80,4 +75,29 @@ pub async fn the_journal_is_empty(server: &Server) -> Result<()> {
         entries.as_array()?.is_empty().then_some(())
     })
     .await
+}
+
+/// Makes a note; clients do not wait for the broker.
+///
+/// # Errors
+/// When it is not made.
+///
+/// # Panics
+/// When they do wait.
+pub async fn write(server: &Server, text: &str) -> Result<()> {
+    let began = Instant::now();
+    server.post("/v2.0/notes", &json!({"note": {"text": text}})).await?.expect(201)?;
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    Ok(())
+}
+
+/// A bare connection to the broker, and a channel of it.
+///
+/// # Panics
+/// When it cannot be reached.
+pub async fn channel(broker: &RabbitMq) -> (Connection, Channel) {
+    let url = format!("{}%2f", broker.url());
+    let connection = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    (connection, channel)
 }

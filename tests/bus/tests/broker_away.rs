@@ -1,13 +1,11 @@
 //! A broker that goes and comes back.
 
-use hadron_bus_tests::{notes, server, the_journal_is_empty, until};
+use hadron_bus_tests::{channel, notes, server, the_journal_is_empty, until, write};
 use hadron_sdk_testing::{Result, Server};
 use hadron_test_support::{Peer, RabbitMq};
 use lapin::options::{BasicAckOptions, BasicGetOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
-use lapin::{Channel, Connection, ConnectionProperties};
 use serde_json::json;
-use std::time::{Duration, Instant};
 
 async fn the_loss_is_noticed(server: &Server) -> Result<()> {
     until("the loss is noticed", || async {
@@ -17,14 +15,6 @@ async fn the_loss_is_noticed(server: &Server) -> Result<()> {
         (ready.body["bus"]["state"] == "away").then_some(())
     })
     .await
-}
-
-/// Makes a note; clients do not wait for the broker.
-async fn write(server: &Server, text: &str) -> Result<()> {
-    let began = Instant::now();
-    server.post("/v2.0/notes", &json!({"note": {"text": text}})).await?.expect(201)?;
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
-    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,13 +40,6 @@ async fn a_broker_that_has_forgotten_all_is_told_again() -> Result<()> {
     let ready = server.get("/readyz").await?.expect(200)?;
     assert_eq!(ready["bus"]["state"], "connected");
     Ok(())
-}
-
-async fn channel(broker: &RabbitMq) -> (Connection, Channel) {
-    let url = format!("{}%2f", broker.url());
-    let connection = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    (connection, channel)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,4 +19,5 @@ mod rabbitmq;
 
 pub use peer::{Agent, Peer, PeerError};
 pub use postgres::{Postgres, shared};
+pub use programs::free_port;
 pub use rabbitmq::RabbitMq;

@@ -32,7 +32,12 @@ impl RabbitMq {
     /// A broker; none where RabbitMQ is not installed, which is said loudly, and
     /// is a failure when `HADRON_TEST_NO_SKIP=1`.
     pub fn start() -> Option<RabbitMq> {
-        match RabbitMq::try_start() {
+        RabbitMq::start_with("")
+    }
+
+    /// A broker with these lines in its configuration, too.
+    pub fn start_with(more: &str) -> Option<RabbitMq> {
+        match RabbitMq::try_start(more) {
             Ok(broker) => Some(broker),
             Err(why) if std::env::var(NO_SKIP).is_ok_and(|v| v == "1") => {
                 panic!("RabbitMQ cannot be used in tests: {why}")
@@ -44,7 +49,7 @@ impl RabbitMq {
         }
     }
 
-    fn try_start() -> Result<RabbitMq, String> {
+    fn try_start(more: &str) -> Result<RabbitMq, String> {
         if !PathBuf::from(SCRIPT).exists() {
             return Err(format!("{SCRIPT} is not there"));
         }
@@ -62,7 +67,7 @@ impl RabbitMq {
             format!(
                 "listeners.tcp.local = 127.0.0.1:{port}\n\
                  vm_memory_high_watermark.absolute = 256MB\n\
-                 disk_free_limit.absolute = 10MB\n"
+                 disk_free_limit.absolute = 10MB\n{more}"
             ),
         )?;
         write("enabled_plugins", "[].\n".to_owned())?;
@@ -164,13 +169,31 @@ impl RabbitMq {
         }
     }
 
+    /// Has it stand still: it keeps its connections and says nothing.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Has it go on.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        if let Some(server) = &*self.server.lock().expect("nobody panics with it") {
+            run(Command::new("kill").args([signal, &server.id().to_string()])).expect("it runs");
+        }
+    }
+
     /// What `rabbitmqctl` says, without headers: a line for each row, cells
     /// parted by tabs.
     pub fn ask(&self, words: &[&str]) -> Result<Vec<Vec<String>>, String> {
         let mut command = Command::new(CONTROL);
         self.environment(&mut command);
+        let tables = words.first().is_some_and(|word| word.starts_with("list_"));
         let output = command
-            .args(["--quiet", "--no-table-headers"])
+            .arg("--quiet")
+            .args(tables.then_some("--no-table-headers"))
             .args(words)
             .output()
             .map_err(|error| format!("{CONTROL}: {error}"))?;

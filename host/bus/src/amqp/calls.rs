@@ -9,7 +9,7 @@ use crate::{BusError, CallError, Message};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use lapin::Connection;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, QueueDeclareOptions};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions};
 use lapin::types::FieldTable;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -36,7 +36,7 @@ pub(super) struct Calls {
 
 impl Calls {
     pub(super) fn new(shared: Shared) -> Calls {
-        let queue = names::reply_queue(&unique()).into();
+        let queue = names::reply_queue(&shared.mark("answers")).into();
         Calls { shared, queue, waiting: Waiting::default(), ready: Arc::default() }
     }
 
@@ -102,8 +102,8 @@ impl Calls {
 
     async fn answers(&self, connection: &Connection, ready: &watch::Sender<bool>) -> lapin::Result<()> {
         let channel = connection.create_channel().await?;
-        let arguments = self.shared.settings.expiring();
-        channel.queue_declare((*self.queue).into(), QueueDeclareOptions::default(), arguments).await?;
+        let (options, arguments) = self.shared.settings.passing_queue();
+        channel.queue_declare((*self.queue).into(), options, arguments).await?;
         let consume = channel.basic_consume(
             (*self.queue).into(),
             "1".into(),

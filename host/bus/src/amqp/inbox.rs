@@ -4,23 +4,18 @@ use super::answers::{Answers, ReplyTo};
 use super::{Shared, oslo};
 use crate::Spread;
 use crate::consumer::{Answering, Delivery};
-use crate::message::unique;
 use crate::oslo::names;
 use futures::StreamExt;
 use futures::future::ready;
 use futures::stream::{self, BoxStream, SelectAll, select_all};
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicQosOptions, ExchangeDeclareOptions, QueueBindOptions,
-    QueueDeclareOptions, QueueDeleteOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeleteOptions,
 };
 use lapin::types::FieldTable;
 use lapin::{Acker, Channel, Connection, ExchangeKind};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Messages of a topic that are here and not taken yet, at most; others wait at
-/// the broker, where another server may take them.
-pub(super) const AHEAD: usize = 16;
 /// Before a topic is declared again that the broker refused or dropped.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -50,8 +45,13 @@ pub(super) struct Inbox {
 type Arrivals = SelectAll<BoxStream<'static, Option<(Spread, lapin::Result<lapin::message::Delivery>)>>>;
 
 impl Inbox {
-    pub(super) fn new(shared: Shared, answers: Answers, topic: &str, queue: mpsc::Sender<Delivery>) -> Inbox {
-        let fanout = names::fanout_queue(topic, &unique());
+    pub(super) fn new(
+        shared: Shared,
+        answers: Answers,
+        topic: &str,
+        fanout: String,
+        queue: mpsc::Sender<Delivery>,
+    ) -> Inbox {
         Inbox { shared, answers, topic: topic.to_owned(), fanout, queue }
     }
 
@@ -95,28 +95,23 @@ impl Inbox {
     /// Declares everything, and begins.
     async fn attach(&self, connection: &Connection) -> lapin::Result<(Channel, Arrivals)> {
         let settings = &self.shared.settings;
-        let (topic, durable) = (self.topic.as_str(), settings.durable());
+        let topic = self.topic.as_str();
         let channel = connection.create_channel().await?;
-        channel.basic_qos(u16::try_from(AHEAD).unwrap_or(u16::MAX), BasicQosOptions::default()).await?;
+        channel.basic_qos(settings.prefetch.max(1), BasicQosOptions::default()).await?;
         let exchange = settings.exchange.as_str();
-        let options = ExchangeDeclareOptions { durable, ..ExchangeDeclareOptions::default() };
-        channel
-            .exchange_declare(exchange.into(), ExchangeKind::Topic, options, FieldTable::default())
-            .await?;
+        let (kind, options) = (ExchangeKind::Topic, settings.topic_exchange());
+        channel.exchange_declare(exchange.into(), kind, options, FieldTable::default()).await?;
         let all = names::fanout_exchange(topic);
-        let options = ExchangeDeclareOptions { auto_delete: true, ..ExchangeDeclareOptions::default() };
-        channel
-            .exchange_declare(all.as_str().into(), ExchangeKind::Fanout, options, FieldTable::default())
-            .await?;
+        let (kind, options) = (ExchangeKind::Fanout, settings.fanout_exchange());
+        channel.exchange_declare(all.as_str().into(), kind, options, FieldTable::default()).await?;
         let at_host = names::at_host(topic, &settings.host);
-        let plain = QueueDeclareOptions { durable, ..QueueDeclareOptions::default() };
         let queues = [
-            (topic, exchange, topic, plain, FieldTable::default()),
-            (at_host.as_str(), exchange, at_host.as_str(), plain, FieldTable::default()),
-            (self.fanout.as_str(), all.as_str(), topic, QueueDeclareOptions::default(), settings.expiring()),
+            (topic, exchange, topic, settings.topic_queue()),
+            (at_host.as_str(), exchange, at_host.as_str(), settings.topic_queue()),
+            (self.fanout.as_str(), all.as_str(), topic, settings.passing_queue()),
         ];
         let mut arrivals = Vec::new();
-        for (tag, (queue, exchange, key, options, arguments)) in (1..).zip(queues) {
+        for (tag, (queue, exchange, key, (options, arguments))) in (1..).zip(queues) {
             channel.queue_declare(queue.into(), options, arguments).await?;
             let (table, bind) = (FieldTable::default(), QueueBindOptions::default());
             channel.queue_bind(queue.into(), exchange.into(), key.into(), bind, table).await?;
@@ -164,11 +159,14 @@ impl Inbox {
         }
     }
 
-    /// Ends in good order: nobody would consume the queue of fanouts again.
+    /// Ends in good order: nobody would consume the queue of fanouts again, unless
+    /// it is found by its name.
     async fn detach(&self, channel: &Channel) {
-        let delete = channel.queue_delete(self.fanout.as_str().into(), QueueDeleteOptions::default());
-        if let Err(error) = delete.await {
-            tracing::debug!(topic = self.topic, %error, "the queue of fanouts is left to expire");
+        if !self.shared.settings.stable_names {
+            let delete = channel.queue_delete(self.fanout.as_str().into(), QueueDeleteOptions::default());
+            if let Err(error) = delete.await {
+                tracing::debug!(topic = self.topic, %error, "the queue of fanouts is left to expire");
+            }
         }
         let _ = channel.close(200, "bye".into()).await;
     }

@@ -1,9 +1,11 @@
 //! A connection that comes back.
 
-use super::Amqp;
+use super::url::place;
+use super::{Amqp, stream};
 use crate::metrics::Metrics;
 use futures::StreamExt;
-use lapin::{Connection, ConnectionProperties, Event};
+use lapin::uri::{AMQPScheme, AMQPUri};
+use lapin::{AsyncTcpStream, Connection, ConnectionProperties, Event};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,13 +78,16 @@ struct Keeper {
 
 impl Keeper {
     async fn keep(self, stop: CancellationToken) {
-        let broker = self.settings.url.shown();
-        let mut pause = SHORTEST_PAUSE;
-        while !stop.is_cancelled() {
-            match self.connect().await {
+        let brokers = self.settings.url.uris(self.settings.heartbeat, PATIENCE);
+        // Servers of a cluster begin at any of its brokers, and go on to the next.
+        let mut turn = rand::random_range(0..brokers.len().max(1));
+        let (mut pause, mut refusals) = (SHORTEST_PAUSE, 0);
+        while let Some(uri) = brokers.get(turn % brokers.len().max(1)).filter(|_| !stop.is_cancelled()) {
+            let broker = place(uri);
+            match self.connect(uri.clone()).await {
                 Ok(connection) => {
                     tracing::info!(broker, link = self.name, "connected to the message broker");
-                    pause = SHORTEST_PAUSE;
+                    (pause, refusals) = (SHORTEST_PAUSE, 0);
                     *self.reason.lock() = None;
                     self.metrics.linked(self.name, true);
                     let why = self.hold(Arc::new(connection), &stop).await;
@@ -101,12 +106,17 @@ impl Keeper {
                 Err(why) => {
                     tracing::warn!(broker, link = self.name, why, "the message broker cannot be reached");
                     *self.reason.lock() = Some(why);
+                    refusals += 1;
                 }
             }
+            turn = (turn + 1) % brokers.len();
             // Many servers lose a broker at the same moment; they do not all
             // come back at the same one.
             let jittered = pause.mul_f64(rand::random_range(0.5..=1.0));
-            pause = LONGEST_PAUSE.min(pause * 2);
+            // Only after all of them refused.
+            if refusals > 0 && refusals % brokers.len() == 0 {
+                pause = LONGEST_PAUSE.min(pause * 2);
+            }
             tokio::select! {
                 () = tokio::time::sleep(jittered) => {}
                 () = stop.cancelled() => {}
@@ -114,11 +124,19 @@ impl Keeper {
         }
     }
 
-    async fn connect(&self) -> Result<Connection, String> {
-        let uri = self.settings.url.uri(self.settings.heartbeat, PATIENCE)?;
+    async fn connect(&self, uri: AMQPUri) -> Result<Connection, String> {
         let name = format!("hadron {} {}", self.settings.host, self.name);
         let properties = ConnectionProperties::default().with_connection_name(name.into());
-        match tokio::time::timeout(PATIENCE, Connection::connect_uri(uri, properties)).await {
+        let tls = match uri.scheme {
+            AMQPScheme::AMQP => None,
+            AMQPScheme::AMQPS => Some(Arc::new(self.settings.tls.config()?)),
+        };
+        let connect = async move |uri: AMQPUri, _| {
+            let stream = stream::connect(&uri, tls.clone()).await?;
+            lapin::Result::Ok(AsyncTcpStream::Plain(stream))
+        };
+        let connecting = Connection::connector(uri, stream::runtime(), connect, properties);
+        match tokio::time::timeout(PATIENCE, connecting).await {
             Ok(connected) => connected.map_err(|error| error.to_string()),
             Err(_) => Err(format!("it did not answer within {} s", PATIENCE.as_secs())),
         }

@@ -9,25 +9,33 @@ mod calls;
 mod inbox;
 mod link;
 mod publisher;
+mod settings;
+mod stream;
+mod tls;
 mod url;
 
 pub(crate) use answers::ReplyTo;
 pub(crate) use inbox::Acknowledge;
+pub use settings::{Amqp, Durability};
+pub use tls::Tls;
 pub use url::Url;
 
 use crate::consumer::Delivery;
 use crate::local::Local;
+use crate::message::unique;
 use crate::metrics::Metrics;
 use crate::{BusError, CallError, Form, Message, Notification, Spread, State, oslo};
 use answers::Answers;
 use calls::Calls;
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all, ready};
-use lapin::types::{AMQPValue, FieldTable};
+use inbox::Inbox;
 use link::Link;
 use oslo::names;
+use parking_lot::Mutex;
 use publisher::{Exchange, Out, Publisher};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -36,51 +44,6 @@ use tokio_util::task::TaskTracker;
 
 /// How long `close` waits for what is under way.
 const CLOSING: Duration = Duration::from_secs(2);
-
-/// A broker, and how to speak with its other clients.
-#[derive(Clone, Debug)]
-pub struct Amqp {
-    /// Where it is.
-    pub url: Url,
-    /// The exchange that topics are in; peers call it `control_exchange`.
-    pub exchange: String,
-    /// This server's own host: it is reached at `TOPIC.HOST`.
-    pub host: String,
-    /// A broker that is silent for so long is away; zero to never ask.
-    pub heartbeat: Duration,
-    /// Whether topics' queues and their exchange outlive the broker. All
-    /// clients of a broker must agree.
-    pub durability: Durability,
-    /// How long a queue that nobody consumes is kept, of fanouts and replies.
-    pub expiry: Duration,
-    /// Topics that notifications are sent to; none for no notifications.
-    pub notification_topics: Vec<String>,
-    /// Who sends notifications.
-    pub publisher: String,
-}
-
-/// What becomes of topics' queues when the broker restarts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// They are gone, and declared again.
-    Transient,
-    /// They stay; peers' `amqp_durable_queues`.
-    Durable,
-}
-
-impl Amqp {
-    fn durable(&self) -> bool {
-        self.durability == Durability::Durable
-    }
-
-    /// What a queue is declared with that goes away when nobody consumes it.
-    fn expiring(&self) -> FieldTable {
-        let mut arguments = FieldTable::default();
-        let millis = i64::try_from(self.expiry.as_millis()).unwrap_or(i64::MAX);
-        arguments.insert("x-expires".into(), AMQPValue::LongLongInt(millis));
-        arguments
-    }
-}
 
 /// What the parts of the form share.
 #[derive(Clone)]
@@ -93,6 +56,21 @@ struct Shared {
     stop: CancellationToken,
     /// What is under way over the links.
     tasks: TaskTracker,
+    /// Queues of this process's own, by what they are for.
+    own: Arc<Mutex<HashMap<String, u64>>>,
+}
+
+impl Shared {
+    /// What tells a queue of this process's own from those of others.
+    fn mark(&self, purpose: &str) -> String {
+        let mut own = self.own.lock();
+        let number = own.entry(purpose.to_owned()).or_default();
+        *number += 1;
+        match self.settings.stable_names {
+            true => names::of_process(&self.settings.host, *number),
+            false => unique(),
+        }
+    }
 }
 
 /// The form over a broker.
@@ -117,7 +95,7 @@ impl Broker {
         let publisher = Publisher::start(publishing, settings.clone(), cut.clone(), &links);
         let here = Local::new(&settings.host);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let shared = Shared { settings, consuming, publisher, metrics, stop, tasks };
+        let shared = Shared { settings, consuming, publisher, metrics, stop, tasks, own: Arc::default() };
         let (answers, calls) = (Answers::new(shared.clone()), Calls::new(shared.clone()));
         Broker { shared, answers, calls, cut, links, here }
     }
@@ -166,8 +144,9 @@ impl Form for Broker {
     }
 
     fn consume(&self, topic: &str) -> mpsc::Receiver<Delivery> {
-        let (queue, receiver) = mpsc::channel(inbox::AHEAD);
-        let inbox = inbox::Inbox::new(self.shared.clone(), self.answers.clone(), topic, queue.clone());
+        let (queue, receiver) = mpsc::channel(usize::from(self.shared.settings.prefetch).max(1));
+        let fanouts = names::fanout_queue(topic, &self.shared.mark(topic));
+        let inbox = Inbox::new(self.shared.clone(), self.answers.clone(), topic, fanouts, queue.clone());
         self.shared.tasks.spawn(inbox.run());
         // What is notified here goes the same way.
         self.shared.tasks.spawn(forward(self.here.consume(topic), queue));

@@ -5,9 +5,7 @@ use super::link::Link;
 use crate::BusError;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use lapin::options::{
-    BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
-};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, ExchangeKind};
 use std::collections::HashSet;
@@ -195,32 +193,26 @@ impl Sending {
     /// is waited for, since the broker does one thing after the other.
     async fn declare(&mut self, out: &Out) -> lapin::Result<()> {
         let name = out.exchange.name().into();
-        let durable = self.settings.durable();
-        let (kind, auto_delete) = match &out.exchange {
+        let (kind, options) = match &out.exchange {
             Exchange::Default => return Ok(()),
             // It goes away with its last queue, at any moment.
-            Exchange::Fanout(_) => (ExchangeKind::Fanout, true),
+            Exchange::Fanout(_) => (ExchangeKind::Fanout, self.settings.fanout_exchange()),
             Exchange::Topic(_) if self.declared.contains(&(out.exchange.clone(), String::new())) => {
                 return Ok(());
             }
             Exchange::Queue(_) if self.declared.contains(&(out.exchange.clone(), out.key.clone())) => {
                 return Ok(());
             }
-            Exchange::Topic(_) | Exchange::Queue(_) => (ExchangeKind::Topic, false),
+            Exchange::Topic(_) | Exchange::Queue(_) => (ExchangeKind::Topic, self.settings.topic_exchange()),
         };
-        let options = ExchangeDeclareOptions {
-            durable: durable && !auto_delete,
-            auto_delete,
-            nowait: true,
-            ..ExchangeDeclareOptions::default()
-        };
+        let options = ExchangeDeclareOptions { nowait: true, ..options };
         self.channel.exchange_declare(name, kind, options, FieldTable::default()).await?;
         match &out.exchange {
             Exchange::Topic(_) => drop(self.declared.insert((out.exchange.clone(), String::new()))),
             Exchange::Queue(exchange) => {
                 let queue = out.key.as_str();
-                let options = QueueDeclareOptions { durable, ..QueueDeclareOptions::default() };
-                self.channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
+                let (options, arguments) = self.settings.topic_queue();
+                self.channel.queue_declare(queue.into(), options, arguments).await?;
                 let options = QueueBindOptions::default();
                 let (exchange, table) = (exchange.as_str().into(), FieldTable::default());
                 self.channel.queue_bind(queue.into(), exchange, queue.into(), options, table).await?;

@@ -1,15 +1,20 @@
-//! Where a broker is.
+//! Where a broker is, or the brokers of a cluster.
 
 use lapin::uri::{AMQPScheme, AMQPUri};
 use secrecy::{ExposeSecret, SecretString};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The name that oslo.messaging has for this transport.
-const THEIRS: &str = "rabbit://";
-const OURS: &str = "amqp://";
+/// Scheme, and whether it is TLS. `rabbit` is oslo.messaging's name for this
+/// transport.
+const SCHEMES: [(&str, bool); 3] = [("amqp", false), ("rabbit", false), ("amqps", true)];
+/// What peers' URLs ask for TLS with.
+const SSL: &str = "ssl";
+const FORM: &str = "it is not of the form amqp://USER:PASSWORD@HOST:PORT[,USER:PASSWORD@HOST:PORT…]/VHOST";
 
-/// `amqp://USER:PASSWORD@HOST:PORT/VHOST`; its password is not shown.
+/// `amqp://USER:PASSWORD@HOST:PORT/VHOST`, or several `USER:PASSWORD@HOST:PORT`
+/// with commas between; passwords are not shown. Of several, one without a user
+/// has that of the one before.
 #[derive(Clone, Debug)]
 pub struct Url(SecretString);
 
@@ -22,16 +27,41 @@ impl FromStr for Url {
     }
 }
 
-fn parse(text: &str) -> Result<AMQPUri, String> {
-    let text = match text.strip_prefix(THEIRS) {
-        Some(rest) => format!("{OURS}{rest}"),
-        None => text.to_owned(),
+/// Errors never show what is in the URL.
+fn parse(text: &str) -> Result<Vec<AMQPUri>, String> {
+    let (scheme, rest) = text.split_once("://").ok_or(FORM)?;
+    let (_, mut tls) = *SCHEMES.iter().find(|(name, _)| *name == scheme).ok_or(FORM)?;
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    for (name, value) in query.split('&').filter_map(|option| option.split_once('=')) {
+        tls |= name == SSL && ["1", "true", "yes", "on"].contains(&value.to_ascii_lowercase().as_str());
+    }
+    let (brokers, vhost) = match rest.split_once('/') {
+        Some((brokers, vhost)) => (brokers, vhost),
+        None => (rest, ""),
     };
+    let mut user = None;
+    brokers
+        .split(',')
+        .map(|broker| {
+            let place = match broker.rsplit_once('@') {
+                Some((login, place)) => {
+                    user = Some(login);
+                    place
+                }
+                None => broker,
+            };
+            let login = user.map(|user| format!("{user}@")).unwrap_or_default();
+            let scheme = if tls { "amqps" } else { "amqp" };
+            one(&format!("{scheme}://{login}{place}/{vhost}"))
+        })
+        .collect()
+}
+
+fn one(text: &str) -> Result<AMQPUri, String> {
     // Its own words may show the password.
-    let mut uri: AMQPUri =
-        text.parse().map_err(|_| "it is not of the form amqp://USER:PASSWORD@HOST:PORT/VHOST".to_owned())?;
-    if uri.scheme == AMQPScheme::AMQPS {
-        return Err("TLS towards the broker is not there yet: amqp:// only".to_owned());
+    let mut uri: AMQPUri = text.parse().map_err(|_| FORM.to_owned())?;
+    if uri.authority.host.is_empty() {
+        return Err(FORM.to_owned());
     }
     // As peers read it: the root is a name of its own.
     if uri.vhost.is_empty() {
@@ -41,44 +71,97 @@ fn parse(text: &str) -> Result<AMQPUri, String> {
 }
 
 impl Url {
-    /// For a connection.
-    pub(super) fn uri(&self, heartbeat: Duration, patience: Duration) -> Result<AMQPUri, String> {
-        let mut uri = parse(self.0.expose_secret())?;
-        uri.query.heartbeat = Some(u16::try_from(heartbeat.as_secs()).unwrap_or(u16::MAX));
-        uri.query.connection_timeout = Some(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
-        Ok(uri)
+    /// Whether connections are made by TLS.
+    pub fn is_tls(&self) -> bool {
+        self.brokers().first().is_some_and(|uri| uri.scheme == AMQPScheme::AMQPS)
     }
 
-    /// For people: without user and password.
+    /// For connections; at least one.
+    pub(super) fn uris(&self, heartbeat: Duration, patience: Duration) -> Vec<AMQPUri> {
+        let mut uris = self.brokers();
+        for uri in &mut uris {
+            uri.query.heartbeat = Some(u16::try_from(heartbeat.as_secs()).unwrap_or(u16::MAX));
+            uri.query.connection_timeout = Some(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+        }
+        uris
+    }
+
+    /// What was parsed once is parsed again.
+    fn brokers(&self) -> Vec<AMQPUri> {
+        parse(self.0.expose_secret()).unwrap_or_default()
+    }
+
+    /// For people: without users and passwords.
     pub fn shown(&self) -> String {
-        parse(self.0.expose_secret())
-            .map(|uri| format!("{}:{}{}", uri.authority.host, uri.authority.port, slashed(&uri.vhost)))
-            .unwrap_or_default()
+        let brokers = self.brokers();
+        let places: Vec<String> = brokers.iter().map(place).collect();
+        let vhost = brokers.first().map(|uri| uri.vhost.as_str()).unwrap_or_default();
+        format!(
+            "{}{}",
+            places.join(","),
+            if vhost.starts_with('/') { vhost.to_owned() } else { format!("/{vhost}") }
+        )
     }
 }
 
-fn slashed(vhost: &str) -> String {
-    if vhost.starts_with('/') { vhost.to_owned() } else { format!("/{vhost}") }
+/// Host and port, for people.
+pub(super) fn place(uri: &AMQPUri) -> String {
+    format!("{}:{}", uri.authority.host, uri.authority.port)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn peers_urls_are_read_as_they_read_them() {
-        for (text, shown) in [
-            ("amqp://u:p@h:1234/v", "h:1234/v"),
-            ("rabbit://u:p@h:1234/", "h:1234/"),
-            ("amqp://h", "h:5672/"),
-            ("amqp://u:p%40@h/%2f", "h:5672/"),
+        for (text, shown, tls) in [
+            ("amqp://u:p@h:1234/v", "h:1234/v", false),
+            ("rabbit://u:p@h:1234/", "h:1234/", false),
+            ("amqp://h", "h:5672/", false),
+            ("amqp://u:p%40@h/%2f", "h:5672/", false),
+            ("amqps://u:p@h/", "h:5671/", true),
+            ("rabbit://u:p@h:1/v?ssl=True&x=1", "h:1/v", true),
+            ("rabbit://u:p@a:1,u:q@b:2,c:3/v", "a:1,b:2,c:3/v", false),
         ] {
-            assert_eq!(text.parse::<Url>().unwrap().shown(), shown, "{text}");
+            let url: Url = text.parse().unwrap();
+            assert_eq!((url.shown().as_str(), url.is_tls()), (shown, tls), "{text}");
         }
         assert!(!format!("{:?}", "amqp://u:s3cret@h/".parse::<Url>().unwrap()).contains("s3cret"));
-        for text in ["", "h:5672", "http://u:s3cret@h/", "amqps://u:s3cret@h/"] {
+        for text in
+            ["", "h:5672", "http://u:s3cret@h/", "amqp://", "amqp://u:s3cret@h,,g/", "amqp://u:s3cret@h:x/"]
+        {
             let error = text.parse::<Url>().unwrap_err();
             assert!(!error.contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn each_broker_has_its_user_or_that_of_the_one_before() {
+        let url: Url = "rabbit://u:p@a:1,b:2,v:q@c:3/".parse().unwrap();
+        let uris = url.uris(Duration::from_secs(1), Duration::from_secs(1));
+        let users: Vec<_> = uris.iter().map(|uri| uri.authority.userinfo.username.as_str()).collect();
+        assert_eq!(users, ["u", "u", "v"]);
+        assert!(uris.iter().all(|uri| uri.vhost == "/"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_url_or_told_to_be_none(text in "(amqps?|rabbit|x)?(://)?[a-z:@,/?=&%0-9\\[\\] ]{0,40}") {
+            if let Ok(url) = text.parse::<Url>() {
+                let uris = url.uris(Duration::ZERO, Duration::ZERO);
+                prop_assert!(!uris.is_empty());
+                prop_assert!(uris.iter().all(|uri| !uri.authority.host.is_empty()));
+                prop_assert_eq!(url.shown().matches(',').count(), uris.len() - 1);
+            }
+        }
+
+        #[test]
+        fn no_error_shows_a_password(password in "[a-z]{12}", rest in "\\PC{0,12}") {
+            if let Err(error) = format!("amqp://u:{password}@{rest}").parse::<Url>() {
+                prop_assert!(!error.contains(&password));
+            }
         }
     }
 }

@@ -20,6 +20,11 @@ pub(crate) fn reply_queue(id: &str) -> String {
     format!("reply_{id}")
 }
 
+/// What tells a process's own queues, where their names are to stay the same.
+pub(crate) fn of_process(host: &str, number: u64) -> String {
+    format!("{host}:hadron:{number}")
+}
+
 /// Where notifications of a topic go, of the only priority sent here.
 pub(crate) fn notifications(topic: &str) -> String {
     format!("{topic}.info")

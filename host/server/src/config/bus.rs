@@ -1,8 +1,9 @@
 //! The message bus.
 
-use hadron_bus::{Amqp, Bus, Durability, Url};
+use hadron_bus::{Amqp, Bus, Durability, Tls, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where Linux says how this host is called.
@@ -14,8 +15,15 @@ pub(crate) struct Section {
     pub(crate) url: SecretString,
     pub(crate) host: String,
     pub(crate) exchange: String,
+    pub(crate) ca: PathBuf,
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
     pub(crate) heartbeat_s: u64,
+    pub(crate) prefetch: u16,
     pub(crate) durable: bool,
+    pub(crate) quorum: bool,
+    pub(crate) transient_quorum: bool,
+    pub(crate) queue_manager: bool,
     pub(crate) expiry_s: u64,
     pub(crate) notifications: Vec<String>,
 }
@@ -28,11 +36,55 @@ impl Section {
     }
 
     /// What is wrong.
-    pub(super) fn problem(&self) -> Option<String> {
+    pub(super) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
         if self.exchange.is_empty() {
-            return Some("bus.exchange must not be empty".to_owned());
+            problems.push("bus.exchange must not be empty".to_owned());
         }
-        self.url()?.err().map(|problem| format!("bus.url: {problem}"))
+        match self.url() {
+            None => {}
+            Some(Err(problem)) => problems.push(format!("bus.url: {problem}")),
+            Some(Ok(url)) => problems.extend(self.about_tls(url.is_tls())),
+        }
+        problems
+    }
+
+    fn about_tls(&self, is_tls: bool) -> Vec<String> {
+        let files = [("bus.ca", &self.ca), ("bus.certificate", &self.certificate), ("bus.key", &self.key)];
+        let given = files.into_iter().filter(|(_, path)| is_given(path));
+        if !is_tls {
+            return given
+                .map(|(name, _)| format!("{name} is for a bus.url that begins with amqps://"))
+                .collect();
+        }
+        let mut problems = Vec::new();
+        if !is_given(&self.ca) {
+            problems.push(
+                "bus.url with TLS needs bus.ca, the certificates that the broker's must lead to".to_owned(),
+            );
+        }
+        if is_given(&self.certificate) != is_given(&self.key) {
+            problems.push("bus.certificate and bus.key need each other".to_owned());
+        }
+        if problems.is_empty() {
+            problems.extend(
+                self.tls().check().err().map(|why| format!("bus.ca, bus.certificate, bus.key: {why}")),
+            );
+        }
+        problems
+    }
+
+    fn tls(&self) -> Tls {
+        let identity = is_given(&self.certificate).then(|| (self.certificate.clone(), self.key.clone()));
+        Tls { ca: self.ca.clone(), identity }
+    }
+
+    fn durability(&self) -> Durability {
+        match (self.quorum, self.durable) {
+            (true, _) => Durability::Quorum,
+            (false, true) => Durability::Durable,
+            (false, false) => Durability::Transient,
+        }
     }
 
     /// For people: without a password.
@@ -57,9 +109,13 @@ impl Section {
         let Some(Ok(url)) = self.url() else { return Bus::in_process(&host) };
         Bus::amqp(Amqp {
             url,
+            tls: self.tls(),
             exchange: self.exchange.clone(),
             heartbeat: Duration::from_secs(self.heartbeat_s),
-            durability: if self.durable { Durability::Durable } else { Durability::Transient },
+            prefetch: self.prefetch,
+            durability: self.durability(),
+            transient_quorum: self.transient_quorum,
+            stable_names: self.queue_manager,
             expiry: Duration::from_secs(self.expiry_s),
             notification_topics: self.notifications.clone(),
             // As Neutron's, since consumers tell services apart by it.
@@ -67,4 +123,8 @@ impl Section {
             host,
         })
     }
+}
+
+fn is_given(path: &Path) -> bool {
+    !path.as_os_str().is_empty()
 }

@@ -36,7 +36,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
             "database.url must be sqlite, sqlite:FILE, or postgres://USER:PASSWORD@HOST/NAME".to_owned(),
         );
     }
-    problems.extend(config.bus.problem());
+    problems.extend(config.bus.problems());
     let mut seen = BTreeSet::new();
     for (list, names) in lists(config) {
         for name in names {
@@ -189,7 +189,7 @@ mod tests {
     fn a_brokers_url_is_checked_and_its_password_not_told() {
         for (url, part) in [
             ("http://u:s3cret@h/", "bus.url: it is not of the form amqp://"),
-            ("amqps://u:s3cret@h/", "bus.url: TLS"),
+            ("amqps://u:s3cret@h/", "bus.url with TLS needs bus.ca"),
         ] {
             let text = problems(&with(&[("bus.url", url)])).join("\n");
             assert!(text.contains(part) && !text.contains("s3cret"), "{text}");

@@ -221,7 +221,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "bus.url",
         kind: Kind::Text,
         default: r#""""#,
-        doc: "The message broker (RabbitMQ) that agents are reached over, amqp://USER:PASSWORD@HOST:PORT/VHOST, or rabbit:// as transport_url has it. Empty: messages stay within this process. Better in the environment, as HADRON_BUS__URL, than in a file.",
+        doc: "The message broker (RabbitMQ) that agents are reached over, amqp://USER:PASSWORD@HOST:PORT/VHOST, or rabbit:// as transport_url has it; amqps:// for TLS. Brokers of a cluster with commas between: USER:PASSWORD@HOST:PORT,USER:PASSWORD@HOST:PORT. Empty: messages stay within this process. Better in the environment, as HADRON_BUS__URL, than in a file.",
     },
     Key {
         name: "bus.host",
@@ -236,16 +236,58 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "The exchange that topics are in; the agents' control_exchange.",
     },
     Key {
+        name: "bus.ca",
+        kind: Kind::Path,
+        default: r#""""#,
+        doc: "PEM file with the certificates that the broker's must lead to; needed with amqps://, and no others are trusted. Read for each connection.",
+    },
+    Key {
+        name: "bus.certificate",
+        kind: Kind::Path,
+        default: r#""""#,
+        doc: "PEM file with this server's own certificate, for a broker that wants one; with bus.key.",
+    },
+    Key {
+        name: "bus.key",
+        kind: Kind::Path,
+        default: r#""""#,
+        doc: "PEM file with the key of bus.certificate.",
+    },
+    Key {
         name: "bus.heartbeat_s",
         kind: Kind::Integer(0, 3600),
         default: "60",
         doc: "A broker that is silent for so long is taken for dead, s; 0 to never ask.",
     },
     Key {
+        name: "bus.prefetch",
+        kind: Kind::Integer(1, 1000),
+        default: "16",
+        doc: "Messages of a topic that are here and not taken up yet, at most; others wait at the broker, where another server may take them.",
+    },
+    Key {
         name: "bus.durable",
         kind: Kind::Bool,
         default: "false",
         doc: "Whether topics' queues outlive the broker; must be as the agents' amqp_durable_queues.",
+    },
+    Key {
+        name: "bus.quorum",
+        kind: Kind::Bool,
+        default: "false",
+        doc: "Whether topics' queues are quorum queues, kept by several brokers of a cluster, and so durable; must be as the agents' rabbit_quorum_queue.",
+    },
+    Key {
+        name: "bus.transient_quorum",
+        kind: Kind::Bool,
+        default: "false",
+        doc: "Whether queues of fanouts and replies are quorum queues too; must be as the agents' rabbit_transient_quorum_queue.",
+    },
+    Key {
+        name: "bus.queue_manager",
+        kind: Kind::Bool,
+        default: "false",
+        doc: "Whether queues of fanouts and replies are called by bus.host and a number, so that a restarted server finds what came meanwhile; as the agents' use_queue_manager. One server a host.",
     },
     Key {
         name: "bus.expiry_s",

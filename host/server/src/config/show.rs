@@ -82,14 +82,19 @@ fn masked(key: &Key, value: &Value) -> Value {
     }
 }
 
-/// A URL with its password replaced by `***`.
+/// A URL with its passwords replaced by `***`; it may name several places with
+/// commas between.
 pub(crate) fn without_password(url: &str) -> String {
-    let hidden = url.split_once("://").and_then(|(scheme, rest)| {
-        let (login, place) = rest.rsplit_once('@')?;
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let hidden = |place: &str| {
+        let (login, place) = place.rsplit_once('@')?;
         let (user, _) = login.split_once(':')?;
-        Some(format!("{scheme}://{user}:***@{place}"))
-    });
-    hidden.unwrap_or_else(|| url.to_owned())
+        Some(format!("{user}:***@{place}"))
+    };
+    let each: Option<Vec<String>> = rest.split(',').map(hidden).collect();
+    // A comma may be part of a password: then all up to the last place is hidden.
+    let rest = each.map(|each| each.join(",")).or_else(|| hidden(rest)).unwrap_or_else(|| rest.to_owned());
+    format!("{scheme}://{rest}")
 }
 
 /// Comment lines of a bearable width.
@@ -128,6 +133,9 @@ mod tests {
 
     #[test]
     fn a_password_is_not_shown() {
+        let several = without_password("rabbit://u:p@a:1,v:q@b/d");
+        assert_eq!(several, "rabbit://u:***@a:1,v:***@b/d");
+        assert!(!without_password("rabbit://u:s3,cret@a/d").contains("cret"));
         assert_eq!(without_password("postgres://u:p@h/d"), "postgres://u:***@h/d");
         assert_eq!(without_password("postgres://u@h/d"), "postgres://u@h/d");
         assert_eq!(without_password("sqlite"), "sqlite");
