@@ -53,6 +53,15 @@ async fn is(server: &Server, wanted: &str) -> Result<()> {
     until(wanted, || async { (state(server).await? == wanted).then_some(()) }).await
 }
 
+/// Makes a note while nobody knows yet that the broker confirms nothing: the
+/// request waits as long as its delivery budget, and no longer.
+async fn write_patiently(server: &Server, text: &str) -> Result<()> {
+    let began = Instant::now();
+    server.post("/v2.0/notes", &json!({"note": {"text": text}})).await?.expect(201)?;
+    assert!(began.elapsed() < LONG, "{:?}", began.elapsed());
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_broker_did_not_confirm_is_sent_again() -> Result<()> {
     let Some(broker) = RabbitMq::start() else { return Ok(()) };
@@ -68,10 +77,7 @@ async fn what_a_broker_did_not_confirm_is_sent_again() -> Result<()> {
 
     // It is connected, and says nothing.
     broker.freeze();
-    let began = Instant::now();
-    server.post("/v2.0/notes", &json!({"note": {"text": "while it stood still"}})).await?.expect(201)?;
-    // The delivery budget, and not for as long as the broker stands still.
-    assert!(began.elapsed() < LONG, "{:?}", began.elapsed());
+    write_patiently(&server, "while it stood still").await?;
     tokio::time::sleep(LONG).await;
     assert!(entries(&server).await? > 0, "nobody confirmed it");
     broker.thaw();
@@ -80,7 +86,7 @@ async fn what_a_broker_did_not_confirm_is_sent_again() -> Result<()> {
     // It takes no message from anybody, and says so.
     broker.ask(&["set_vm_memory_high_watermark", "absolute", "1MB"]).unwrap();
     // A broker tells who sends, not who is silent.
-    write(&server, "while it was full").await?;
+    write_patiently(&server, "while it was full").await?;
     is(&server, "away").await?;
     write(&server, "while it was known to be full").await?;
     tokio::time::sleep(LONG).await;
