@@ -66,7 +66,7 @@ impl Amqp {
             stable_names: false,
             expiry: Duration::from_secs(1800),
             notification_topics: Vec::new(),
-            publisher: format!("network.{host}"),
+            publisher: host.to_owned(),
         }
     }
 
