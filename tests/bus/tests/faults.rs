@@ -88,7 +88,7 @@ async fn what_a_broker_did_not_confirm_is_sent_again() -> Result<()> {
     // A broker tells who sends, not who is silent.
     write_patiently(&server, "while it was full").await?;
     is(&server, "away").await?;
-    write(&server, "while it was known to be full").await?;
+    write_patiently(&server, "while it was known to be full").await?;
     tokio::time::sleep(LONG).await;
     assert!(entries(&server).await? > 0, "nobody took it");
     broker.ask(&["set_vm_memory_high_watermark", "absolute", "256MB"]).unwrap();
