@@ -30,3 +30,11 @@ pub(crate) fn bench(
     let error = bench.exec();
     Err(error).context("target/release/hadron-bench could not be started")
 }
+
+/// Builds what measures messages, and becomes it.
+pub(crate) fn bus(workspace: &Workspace) -> Result<()> {
+    let name = "hadron-bench-bus";
+    build::program(workspace, name)?;
+    let error = Command::new(workspace.path("target/release").join(name)).exec();
+    Err(error).context("target/release/hadron-bench-bus could not be started")
+}

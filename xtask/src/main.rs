@@ -61,6 +61,9 @@ enum Task {
         /// A smaller run, in about a minute
         #[arg(long)]
         quick: bool,
+        /// Only messages, beside a bare producer and consumer of RabbitMQ
+        #[arg(long, conflicts_with_all = ["quick", "database", "json"])]
+        bus: bool,
         /// Only this database: sqlite or postgres
         #[arg(long)]
         database: Option<String>,
@@ -120,7 +123,8 @@ fn run(task: Task) -> Result<()> {
         Task::Run { serve } => build::run(&workspace, &serve),
         Task::Setup => setup::setup(&workspace),
         Task::Test { long, filter } => test::test(&workspace, long, filter.as_deref()),
-        Task::Bench { quick, database, json } => {
+        Task::Bench { bus: true, .. } => bench::bus(&workspace),
+        Task::Bench { quick, database, json, .. } => {
             bench::bench(&workspace, quick, database.as_deref(), json.as_deref())
         }
         Task::Faults { long, database } => whole::faults(&workspace, long, database.as_deref()),

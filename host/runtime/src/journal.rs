@@ -42,11 +42,16 @@ pub(crate) struct Message {
     pub(crate) topic: String,
     pub(crate) method: String,
     pub(crate) arguments: Value,
+    /// What receivers must understand, where it is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) namespace: Option<String>,
 }
 
 impl Message {
     pub(crate) fn payload(&self) -> Arc<str> {
-        json!({"topic": self.topic, "method": self.method, "arguments": self.arguments}).to_string().into()
+        json!(self).to_string().into()
     }
 }
 
@@ -164,7 +169,7 @@ fn publish(core: &Arc<Core>, entry: &Entry) -> impl Future<Output = Delivered> +
     let id = entry_id.replace('-', "");
     let request_id = hadron_telemetry::Request::current().map(|request| request.outgoing_id().to_owned());
     let sent = serde_json::from_str::<Message>(&entry.new.payload).map(|message| {
-        let Message { topic, method, arguments } = message;
+        let Message { topic, method, arguments, version, namespace } = message;
         match entry.new.kind.as_str() {
             "notify" => {
                 let notification =
@@ -174,7 +179,10 @@ fn publish(core: &Arc<Core>, entry: &Entry) -> impl Future<Output = Delivered> +
             kind => {
                 let spread = if kind == "fanout" { Spread::Fanout } else { Spread::Cast };
                 let new = hadron_bus::Message::new(topic, method, arguments);
-                core.bus.publish(spread, hadron_bus::Message { id, request_id, ..new }).boxed()
+                // It was looked at when it was written.
+                let version = version.and_then(|text| text.parse().ok()).unwrap_or(new.version);
+                let new = hadron_bus::Message { id, request_id, version, namespace, ..new };
+                core.bus.publish(spread, new).boxed()
             }
         }
     });
@@ -212,7 +220,7 @@ async fn call(
     }
     let loaded = plugin.loaded();
     let limit = core.settings.delivery_limit;
-    let phase = Phase::Delivering(Arc::new(Delivering { http: core.http.clone() }));
+    let phase = Phase::Delivering(Arc::new(Delivering { http: core.http.clone(), bus: core.bus.clone() }));
     let attempt = async {
         let reused = instances.get_mut(&plugin.manifest.name).and_then(Vec::pop);
         let mut instance = match reused {

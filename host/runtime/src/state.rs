@@ -38,6 +38,8 @@ pub(crate) enum Phase {
 pub(crate) struct Delivering {
     /// For requests to granted endpoints.
     pub(crate) http: reqwest::Client,
+    /// For calls of agents.
+    pub(crate) bus: hadron_bus::Bus,
 }
 
 /// Ends the guest from within a host call and takes the reason to the unit's

@@ -1,7 +1,8 @@
 //! Messages: the same promises in process and over RabbitMQ (`suite`), a server
 //! whose plugin speaks with the real oslo.messaging (`server`), a broker that
 //! goes and comes back (`broker_away`) or takes no messages (`faults`), and
-//! connections (`links`).
+//! connections (`links`), and a plugin that asks others after the commit
+//! (`experts`).
 #![forbid(unsafe_code)]
 
 use hadron_bus::{Amqp, Bus};

@@ -78,6 +78,9 @@ async fn what_a_broker_did_not_confirm_is_sent_again() -> Result<()> {
     // It is connected, and says nothing.
     broker.freeze();
     write_patiently(&server, "while it stood still").await?;
+    // From then on that is known.
+    is(&server, "away").await?;
+    write(&server, "while that was known").await?;
     tokio::time::sleep(LONG).await;
     assert!(entries(&server).await? > 0, "nobody confirmed it");
     broker.thaw();
@@ -88,14 +91,19 @@ async fn what_a_broker_did_not_confirm_is_sent_again() -> Result<()> {
     // A broker tells who sends, not who is silent.
     write_patiently(&server, "while it was full").await?;
     is(&server, "away").await?;
-    write_patiently(&server, "while it was known to be full").await?;
+    write(&server, "while it was known to be full").await?;
     tokio::time::sleep(LONG).await;
     assert!(entries(&server).await? > 0, "nobody took it");
     broker.ask(&["set_vm_memory_high_watermark", "absolute", "256MB"]).unwrap();
     is(&server, "connected").await?;
     the_journal_is_empty(&server).await?;
     let (_connection, again) = hadron_bus_tests::channel(&broker).await;
-    let expected = ["while it stood still", "while it was full", "while it was known to be full"];
+    let expected = [
+        "while it stood still",
+        "while it was full",
+        "while it was known to be full",
+        "while that was known",
+    ];
     assert_eq!(told(&again).await, expected);
     Ok(())
 }

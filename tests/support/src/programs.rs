@@ -10,6 +10,10 @@ pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
 }
 
+/// A port of loopback that nobody listens at now.
+///
+/// # Errors
+/// When there is none.
 pub fn free_port() -> Result<u16, String> {
     std::net::TcpListener::bind(("127.0.0.1", 0))
         .and_then(|listener| listener.local_addr())

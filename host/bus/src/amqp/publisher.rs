@@ -4,19 +4,22 @@ use super::Amqp;
 use super::link::Link;
 use crate::BusError;
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, ExchangeKind};
+use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How long the broker may take to say that it has a message.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// For how long nothing is sent to a broker that does not confirm.
+const SILENCE: Duration = Duration::from_secs(10);
 /// Before a channel is opened again that the broker closed.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -64,6 +67,30 @@ struct Order {
 pub(super) struct Publisher {
     orders: mpsc::UnboundedSender<Order>,
     link: Link,
+    silence: Silence,
+}
+
+/// Whether the broker leaves messages unconfirmed: it stands still. Nothing more
+/// is sent until it confirms one, or for a while. Cheap to clone.
+#[derive(Clone, Default)]
+struct Silence(Arc<Mutex<Option<Instant>>>);
+
+impl Silence {
+    fn begin(&self) {
+        *self.0.lock() = Some(Instant::now());
+    }
+
+    fn end(&self) {
+        *self.0.lock() = None;
+    }
+
+    fn reason(&self) -> Option<String> {
+        self.0.lock().filter(|since| since.elapsed() < SILENCE).map(|_| unconfirmed())
+    }
+}
+
+fn unconfirmed() -> String {
+    format!("it did not confirm a message within {} s", PATIENCE.as_secs())
 }
 
 impl Publisher {
@@ -77,20 +104,30 @@ impl Publisher {
         // Each order is waited for by who gave it, so there are no more of them
         // than there is work under way.
         let (orders, queue) = mpsc::unbounded_channel();
-        tasks.spawn(work(link.clone(), settings, queue, stop));
-        Publisher { orders, link }
+        let silence = Silence::default();
+        tasks.spawn(work(link.clone(), silence.clone(), settings, queue, stop));
+        Publisher { orders, link, silence }
     }
 
     /// Sends, in the order of calls; done when the broker has it.
     pub(super) fn send(&self, out: Out) -> BoxFuture<'static, Result<(), BusError>> {
+        // A broker that blocks the link does not read it, and nothing that was
+        // given to it before gets any further.
+        if let Some(reason) = self.reason() {
+            return ready(Err(BusError::Away(reason))).boxed();
+        }
         let (done, told) = oneshot::channel();
+        let silence = self.silence.clone();
         // It has ended when the link has: the sender is dropped.
         let _ = self.orders.send(Order { out, done });
         async move {
             match tokio::time::timeout(PATIENCE, told).await {
                 Ok(Ok(sent)) => sent,
                 Ok(Err(_)) => Err(BusError::Away("the server is stopping".to_owned())),
-                Err(_) => Err(BusError::Away(format!("it did not confirm within {} s", PATIENCE.as_secs()))),
+                Err(_) => {
+                    silence.begin();
+                    Err(BusError::Away(unconfirmed()))
+                }
             }
         }
         .boxed()
@@ -98,12 +135,13 @@ impl Publisher {
 
     /// Why nothing can be sent now, if it cannot.
     pub(super) fn reason(&self) -> Option<String> {
-        self.link.reason()
+        self.link.reason().or_else(|| self.silence.reason())
     }
 }
 
 async fn work(
     mut link: Link,
+    silence: Silence,
     settings: Arc<Amqp>,
     mut orders: mpsc::UnboundedReceiver<Order>,
     stop: CancellationToken,
@@ -133,17 +171,17 @@ async fn work(
         };
         match opened.await {
             Ok(channel) => {
-                let mut sending = Sending { channel, settings: settings.clone(), declared: HashSet::new() };
+                silence.end();
+                let (settings, silence) = (settings.clone(), silence.clone());
+                let mut sending = Sending { channel, settings, silence, declared: HashSet::new() };
                 loop {
                     tokio::select! {
                         biased;
                         () = stop.cancelled() => return,
                         () = link.lost() => break,
-                        order = orders.recv() => match (order, link.reason()) {
-                            // A broker that blocks the link does not read it.
-                            (Some(order), Some(reason)) => drop(order.done.send(Err(BusError::Away(reason)))),
-                            (Some(order), None) => sending.send(order).await,
-                            (None, _) => return,
+                        order = orders.recv() => match order {
+                            Some(order) => sending.send(order).await,
+                            None => return,
                         },
                     }
                     if !sending.channel.status().connected() {
@@ -161,6 +199,7 @@ async fn work(
 struct Sending {
     channel: Channel,
     settings: Arc<Amqp>,
+    silence: Silence,
     declared: HashSet<(Exchange, String)>,
 }
 
@@ -173,8 +212,11 @@ impl Sending {
         };
         match sent.await {
             Ok(confirm) => {
+                let silence = self.silence.clone();
                 tokio::spawn(async move {
-                    let told = match confirm.await {
+                    let confirmed = confirm.await;
+                    silence.end();
+                    let told = match confirmed {
                         Ok(Confirmation::Ack(None) | Confirmation::NotRequested) => Ok(()),
                         Ok(Confirmation::Ack(Some(_))) => Err(BusError::Unroutable(out.key)),
                         Ok(Confirmation::Nack(_)) => {
