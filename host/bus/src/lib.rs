@@ -8,6 +8,7 @@
 //! | `local` | the form in process |
 //! | `oslo` | the wire format: pure functions between bytes and messages |
 //! | `amqp` | the form over a broker: links, publishing, consuming, calls |
+//! | `renewals` | losses of what was under way |
 //! | `metrics` | what is counted |
 //!
 //! Either form keeps the same promises: a cast reaches one consumer of its
@@ -22,6 +23,7 @@ mod local;
 mod message;
 mod metrics;
 mod oslo;
+mod renewals;
 
 pub use amqp::{Amqp, Durability, Tls, Url};
 pub use consumer::{Answering, Consumer, Delivery, Taken};
@@ -30,6 +32,8 @@ pub use message::{
     Version,
 };
 
+pub use renewals::Renewals;
+
 use futures::future::BoxFuture;
 use local::Local;
 use metrics::Metrics;
@@ -37,7 +41,7 @@ use prometheus_client::registry::Registry;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// What a form must be able to do.
 trait Form: Send + Sync {
@@ -50,6 +54,8 @@ trait Form: Send + Sync {
     fn call(&self, message: Message, patience: Duration) -> BoxFuture<'static, Result<Value, CallError>>;
     /// What arrives on a topic, until the receiver is dropped.
     fn consume(&self, topic: &str) -> mpsc::Receiver<Delivery>;
+    /// How often queues of this process were declared anew.
+    fn renewals(&self) -> watch::Receiver<u64>;
     /// How it is.
     fn state(&self) -> State;
     /// Ends what goes on.
@@ -129,6 +135,11 @@ impl Bus {
     /// at this host, and fanouts.
     pub fn consume(&self, topic: &str) -> Consumer {
         Consumer::new(topic, self.form.consume(topic), self.metrics.clone())
+    }
+
+    /// Tells of losses from now on; in process there are none.
+    pub fn renewals(&self) -> Renewals {
+        Renewals::new(self.form.renewals())
     }
 
     /// How it is now.

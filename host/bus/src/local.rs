@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Messages a consumer may be behind before a sender is told to wait.
 const QUEUE: usize = 1024;
@@ -28,12 +28,14 @@ struct Place {
 pub(crate) struct Local {
     host: String,
     topics: Arc<Mutex<HashMap<String, Vec<Place>>>>,
+    /// Nothing is ever lost.
+    renewals: Arc<watch::Sender<u64>>,
 }
 
 impl Local {
     /// Of that host.
     pub(crate) fn new(host: &str) -> Local {
-        Local { host: host.to_owned(), topics: Arc::default() }
+        Local { host: host.to_owned(), topics: Arc::default(), renewals: Arc::default() }
     }
 
     /// Hands a message over; how many have it, of how many that might.
@@ -127,6 +129,10 @@ impl Form for Local {
             topics.entry(name).or_default().push(place);
         }
         receiver
+    }
+
+    fn renewals(&self) -> watch::Receiver<u64> {
+        self.renewals.subscribe()
     }
 
     fn state(&self) -> State {

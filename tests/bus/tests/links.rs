@@ -9,7 +9,7 @@ use hadron_test_support::{RabbitMq, free_port};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::json;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 async fn connected(bus: &Bus) -> Result<()> {
     let up = until("a connection", || async { (bus.state() == State::Connected).then_some(()) });
@@ -52,6 +52,49 @@ async fn the_next_broker_is_tried_when_one_is_away() -> Result<()> {
     .await?;
     answers(&bus, "t").await?;
     bus.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_lost_messages_is_told_and_not_all_at_once() -> Result<()> {
+    let Some(broker) = RabbitMq::start() else { return Ok(()) };
+    let bus = Bus::amqp(Amqp::new(broker.url().parse().unwrap(), "h"));
+    let mut renewals = bus.renewals();
+    for topic in ["one", "two"] {
+        answers(&bus, topic).await?;
+    }
+    let (_one, _two) = (bus.consume("three"), bus.consume("four"));
+    until("the topics", || async {
+        let queues = broker.ask(&["list_queues", "name"]).ok()?;
+        ["three", "four"].iter().all(|name| queues.iter().any(|queue| queue[0] == *name)).then_some(())
+    })
+    .await?;
+    let spread = Duration::from_secs(5);
+    let early = tokio::time::timeout(Duration::from_secs(1), renewals.next(spread)).await;
+    assert!(early.is_err(), "nothing is lost yet");
+    broker.kill();
+    broker.restart().unwrap();
+    // Twenty processes that lost it: they ask over some time, each of them once.
+    let waits: Vec<_> = (0..20)
+        .map(|_| {
+            let mut renewals = renewals.clone();
+            tokio::spawn(async move {
+                assert!(renewals.next(spread).await);
+                let asked = Instant::now();
+                let again = tokio::time::timeout(Duration::from_secs(1), renewals.next(spread)).await;
+                assert!(again.is_err(), "two topics were lost together");
+                asked
+            })
+        })
+        .collect();
+    let mut asked = Vec::new();
+    for wait in waits {
+        asked.push(tokio::time::timeout(SOON, wait).await.expect("it is told").unwrap());
+    }
+    let over = asked.iter().max().unwrap().duration_since(*asked.iter().min().unwrap());
+    assert!(over > Duration::from_secs(1), "all asked within {over:?}");
+    bus.close().await;
+    assert!(Bus::in_process("h").renewals().next(spread).now_or_never().is_none_or(|told| !told));
     Ok(())
 }
 

@@ -64,6 +64,7 @@ impl Inbox {
                 () = self.shared.stop.cancelled() => {}
             }
         };
+        let mut attached_before = false;
         loop {
             let connection = tokio::select! {
                 connection = link.connected() => match connection {
@@ -74,6 +75,9 @@ impl Inbox {
             };
             match self.attach(&connection).await {
                 Ok((channel, mut arrivals)) => {
+                    if std::mem::replace(&mut attached_before, true) {
+                        self.shared.renewals.send_modify(|renewals| *renewals += 1);
+                    }
                     tokio::select! {
                         () = self.take_in(&mut arrivals) => {}
                         () = link.lost() => {}

@@ -38,7 +38,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -58,6 +58,8 @@ struct Shared {
     tasks: TaskTracker,
     /// Queues of this process's own, by what they are for.
     own: Arc<Mutex<HashMap<String, u64>>>,
+    /// How often queues of topics were declared anew.
+    renewals: Arc<watch::Sender<u64>>,
 }
 
 impl Shared {
@@ -95,7 +97,16 @@ impl Broker {
         let publisher = Publisher::start(publishing, settings.clone(), cut.clone(), &links);
         let here = Local::new(&settings.host);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let shared = Shared { settings, consuming, publisher, metrics, stop, tasks, own: Arc::default() };
+        let shared = Shared {
+            settings,
+            consuming,
+            publisher,
+            metrics,
+            stop,
+            tasks,
+            own: Arc::default(),
+            renewals: Arc::default(),
+        };
         let (answers, calls) = (Answers::new(shared.clone()), Calls::new(shared.clone()));
         Broker { shared, answers, calls, cut, links, here }
     }
@@ -151,6 +162,10 @@ impl Form for Broker {
         // What is notified here goes the same way.
         self.shared.tasks.spawn(forward(self.here.consume(topic), queue));
         receiver
+    }
+
+    fn renewals(&self) -> watch::Receiver<u64> {
+        self.shared.renewals.subscribe()
     }
 
     fn state(&self) -> State {
