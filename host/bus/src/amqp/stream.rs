@@ -27,7 +27,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 
 /// Connects, and shakes hands where it is by TLS.
 pub(super) async fn connect(uri: &AMQPUri, tls: Option<Arc<ClientConfig>>) -> io::Result<Box<dyn Bytes>> {
-    let host = uri.authority.host.trim_matches(['[', ']']);
+    let host = uri.authority.host.as_str();
     let tcp = TcpStream::connect((host, uri.authority.port)).await?;
     tcp.set_nodelay(true)?;
     let Some(tls) = tls else { return Ok(Box::new(Compat::new(tcp))) };
