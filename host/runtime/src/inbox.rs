@@ -129,11 +129,7 @@ async fn answer(core: &Arc<Core>, id: &str, message: &Message, spread: Spread) -
 
 /// Whether the plugin says of the message that handling it only reads.
 fn reads(plugin: &Plugin, message: &Message) -> bool {
-    plugin
-        .manifest
-        .topics
-        .iter()
-        .any(|topic| fits(topic, message) && topic.reads.iter().any(|method| *method == message.method))
+    plugin.manifest.topics.iter().any(|topic| fits(topic, message) && topic.reads.contains(&message.method))
 }
 
 /// Has one plugin handle a message, as a unit of work of the system.
