@@ -1,0 +1,117 @@
+//! A real Open vSwitch in a network namespace of its own.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A host: a namespace with a switch on private sockets. All of it goes when
+/// this is dropped.
+pub struct Host {
+    namespace: String,
+    folder: TempDir,
+    running: Vec<Child>,
+}
+
+impl Host {
+    /// Starts one; the name is made unique by the process's id. None where there
+    /// is no Open vSwitch or no right to make namespaces, which is said loudly,
+    /// and is a failure when `HADRON_TEST_NO_SKIP=1`.
+    pub fn start(name: &str) -> Option<Self> {
+        let Some(why) = missing() else { return Some(Self::started(name)) };
+        assert!(std::env::var("HADRON_TEST_NO_SKIP").as_deref() != Ok("1"), "{why}");
+        eprintln!("\n=== SKIPPED: tests with Open vSwitch ({why}) ===\n");
+        None
+    }
+
+    fn started(name: &str) -> Self {
+        let namespace = format!("hadron-ovs-{}-{name}", std::process::id());
+        let folder = tempfile::tempdir().unwrap();
+        run(Command::new("ip").args(["netns", "add", &namespace]));
+        let mut host = Self { namespace, folder, running: Vec::new() };
+        let path = |file: &str| host.run_folder().join(file).display().to_string();
+        let (database, socket) = (path("conf.db"), path("db.sock"));
+        run(Command::new("ovsdb-tool").args([
+            "create",
+            &database,
+            "/usr/share/openvswitch/vswitch.ovsschema",
+        ]));
+        let (remote, control) = (format!("--remote=punix:{socket}"), format!("--unixctl={}", path("db.ctl")));
+        let server = host.spawn(&["ovsdb-server", &database, &remote, &control, "-vconsole:off"]);
+        host.running.push(server);
+        host.wait_for("db.sock");
+        run(Command::new("ovs-vsctl").args([&format!("--db=unix:{socket}"), "--no-wait", "init"]));
+        let (socket, control) =
+            (format!("unix:{socket}"), format!("--unixctl={}", host.run_folder().join("sw.ctl").display()));
+        let switch = host.spawn(&["ovs-vswitchd", &socket, &control, "--disable-system", "-vconsole:off"]);
+        host.running.push(switch);
+        host
+    }
+
+    /// The folder with the switch's sockets.
+    pub fn run_folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What a bridge has, as `ovs-ofctl` says it.
+    pub fn flows(&self, bridge: &str) -> String {
+        let target = format!("unix:{}", self.run_folder().join(format!("{bridge}.mgmt")).display());
+        let output = Command::new("ovs-ofctl")
+            .args(["-O", "OpenFlow14", "--no-stats", "dump-flows", &target])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn spawn(&self, command: &[&str]) -> Child {
+        Command::new("ip")
+            .args(["netns", "exec", &self.namespace])
+            .args(command)
+            .envs(["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"].map(|v| (v, self.run_folder())))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    fn wait_for(&self, file: &str) {
+        for _ in 0..200 {
+            if self.run_folder().join(file).exists() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("{file} did not appear");
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        for child in self.running.iter_mut().rev() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let _ = Command::new("ip").args(["netns", "del", &self.namespace]).status();
+    }
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {output:?}");
+}
+
+/// What keeps a switch from being started here.
+fn missing() -> Option<String> {
+    let namespaces = Command::new("ip").args(["netns", "list"]).output();
+    if !namespaces.is_ok_and(|o| o.status.success()) {
+        return Some("there is no `ip netns`".to_owned());
+    }
+    for program in ["ovsdb-server", "ovsdb-tool", "ovs-vswitchd", "ovs-ofctl", "ovs-vsctl"] {
+        if Command::new(program).arg("--version").output().is_err() {
+            return Some(format!("{program} is not installed"));
+        }
+    }
+    let id = Command::new("id").arg("-u").output().unwrap();
+    (id.stdout != b"0\n").then(|| "it needs root".to_owned())
+}
