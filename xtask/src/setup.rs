@@ -25,11 +25,12 @@ const ENVIRONMENTS: [(&str, &str, &str); 2] = [
 const KEYSTONE: (&str, &str, &str) = ("keystone", "Keystone", "tests/interop/keystone/requirements.txt");
 const TEMPEST: (&str, &str, &str) = ("tempest", "Tempest", "tests/conformance/requirements.txt");
 
-/// Makes sure of PostgreSQL's and RabbitMQ's programs, of strace, of the Python environments,
-/// and of a Keystone that tests can start.
+/// Makes sure of PostgreSQL's, RabbitMQ's and Open vSwitch's programs, of strace, of
+/// the Python environments, and of a Keystone that tests can start.
 pub(crate) fn setup(workspace: &Workspace) -> Result<()> {
     postgresql()?;
     rabbitmq()?;
+    openvswitch()?;
     strace()?;
     ENVIRONMENTS.iter().try_for_each(|environment| python(workspace, environment))?;
     optional(KEYSTONE.1, keystone(workspace))?;
@@ -91,6 +92,18 @@ fn rabbitmq() -> Result<()> {
     }
     let missing = format!("RabbitMQ's program ({}) is not here", script.display());
     optional("RabbitMQ", apt_install(&["rabbitmq-server"], &missing))
+}
+
+/// Tests start switches of their own, in network namespaces.
+fn openvswitch() -> Result<()> {
+    let there = |program: &str| say::succeeds(Command::new(program).arg("--version"));
+    let missing: Vec<&str> =
+        ["ovs-vswitchd", "ovsdb-server", "ovs-ofctl"].into_iter().filter(|program| !there(program)).collect();
+    if missing.is_empty() && say::succeeds(Command::new("ip").arg("-V")) {
+        return Ok(());
+    }
+    let missing = format!("programs of Open vSwitch or iproute2 are not here ({})", missing.join(", "));
+    optional("Open vSwitch", apt_install(&["openvswitch-switch", "iproute2"], &missing))
 }
 
 /// The test that answers come after the disk has the row watches system calls.
