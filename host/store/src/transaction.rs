@@ -449,7 +449,8 @@ impl Transaction {
         if gone.len() < wanted { Err(StoreError::NotFound) } else { Ok(()) }
     }
 
-    /// Holds the row until the end of the unit. `Retry` when this unit read it
+    /// Holds the row until the end of the unit: no other changes it, or comes to
+    /// refer to it. `Retry` when this unit read it
     /// before and it has changed since.
     pub async fn lock(&mut self, collection: &CollectionId, id: &str) -> Result<(), StoreError> {
         let table = self.table(collection)?;

@@ -195,7 +195,8 @@ pub(crate) fn update(id: &str, current: &Document, changes: Document) -> Result<
     }
     let changes = differing(current, changes);
     if changes.contains_key("stateful") {
-        // A port that is being made at this moment is not seen, as in Neutron.
+        // A port that is about to join it has either done so by the time we hold
+        // the group, or joins what we made of it.
         store::lock(COLLECTION, id)?;
         check_unused(id)?;
     }

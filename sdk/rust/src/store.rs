@@ -131,7 +131,8 @@ pub fn annotate(collection: &str, id: &str, values: &impl Serialize) -> Result<(
     Ok(host::annotate(collection, id, &convert::print(values)?)?)
 }
 
-/// Keeps the row from other units until the end of this one.
+/// Keeps the row from other units until the end of this one: none changes it, and
+/// none writes a row that comes to refer to it.
 pub fn lock(collection: &str, id: &str) -> Result<(), StoreError> {
     host::lock(collection, id)
 }

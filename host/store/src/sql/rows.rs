@@ -240,14 +240,15 @@ pub(crate) fn count(dialect: Dialect, table: &Table, predicate: &Predicate) -> R
     Ok(sql)
 }
 
-/// The revision of a row, which stays locked until the end of the transaction.
+/// The revision of a row, which nobody changes or comes to refer to until the end
+/// of the transaction: a foreign key waits for `FOR UPDATE`, and for no less.
 pub(crate) fn lock(dialect: Dialect, table: &Table, id: &str) -> Sql {
     let mut sql = Sql::new(dialect);
     sql.push("SELECT t.\"revision\" FROM ")
         .ident(&table.name)
         .push(" AS t WHERE t.\"id\" = ")
         .bind(id.into());
-    sql.either("", " FOR NO KEY UPDATE");
+    sql.either("", " FOR UPDATE");
     sql
 }
 

@@ -291,6 +291,23 @@ async fn a_deadlock_runs_one_unit_again_on_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_comes_to_refer_to_a_locked_row_on_postgres() {
+    let Some(world) = World::on_postgres().await else { return };
+    world.add(&shelves(), vec![new("s", json!({}))]).await;
+    let mut holder = world.begin().await;
+    holder.lock(&shelves(), "s").await.unwrap();
+    let mut other = world.begin().await;
+    let boxes_of_shelves = boxes();
+    let joins = other.insert(&boxes_of_shelves, vec![new("b", json!({"shelf_id": "s"}))]);
+    tokio::pin!(joins);
+    let patience = std::time::Duration::from_millis(300);
+    assert!(tokio::time::timeout(patience, &mut joins).await.is_err(), "a row came to refer to a locked one");
+    assert_eq!(holder.count(&boxes(), &Predicate::always()).await.unwrap(), 0);
+    holder.commit(Vec::new()).await.unwrap();
+    joins.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_unit_is_committed_once_on_postgres() {
     let Some(world) = World::on_postgres().await else { return };
     let id = unit_id();
