@@ -3,9 +3,11 @@
 
 mod attributes;
 mod state;
+mod understood;
 
 pub(crate) use attributes::{COLLECTION, EXTENSIONS, POLICY, collections};
 pub(crate) use state::{DHCP, L3, wires};
+pub(crate) use understood::versions as understood;
 
 use crate::document::{differing, flag, set, text};
 use crate::{dhcp, errors, time, zones};
@@ -126,6 +128,7 @@ pub(crate) fn delete(documents: &[Document]) -> Result<()> {
     let networks = dhcp::networks_of(&ids)?;
     store::delete(COLLECTION, &ids)?;
     store::delete(HEARTBEATS, &ids)?;
+    understood::forget()?;
     for document in documents {
         zones::settle(
             text(document, "agent_type"),
@@ -172,6 +175,7 @@ fn reported_first(state: &State, now: &str, mut heartbeat: Value) -> Result<Stat
     }
     store::insert(HEARTBEATS, &[heartbeat])?;
     store::insert(COLLECTION, &[state.new_row(&id, config::or(ENABLE_NEW, true)?, now)])?;
+    understood::learn(state.versions())?;
     zones::settle(&state.agent_type, state.availability_zone.as_deref())?;
     Ok(Status::New)
 }
@@ -184,7 +188,10 @@ fn reported_again(row: &Document, state: &State, now: &str, heartbeat: &Value) -
         return Ok(status);
     }
     let moved = changes.contains_key("availability_zone");
-    store::update::<Document>(COLLECTION, id, &changes)?;
+    let written: Document = store::update(COLLECTION, id, &changes)?;
+    if status == Status::Revived || changes.contains_key("resource_versions") {
+        understood::learn(written.get("resource_versions"))?;
+    }
     if moved {
         zones::settle(&state.agent_type, set(row, "availability_zone").and_then(Value::as_str))?;
         zones::settle(&state.agent_type, state.availability_zone.as_deref())?;
@@ -214,7 +221,7 @@ pub(crate) fn bury() -> Result<()> {
         let agent: AgentRow = store::update(COLLECTION, id, &json!({"alive": false}))?;
         log::warn(&format!("the {} on {} does not report any more", agent.agent_type, agent.host));
     }
-    Ok(())
+    if due.is_empty() { Ok(()) } else { understood::forget() }
 }
 
 /// An agent for which rows waited that were not all looked through yet.

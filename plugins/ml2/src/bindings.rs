@@ -197,6 +197,12 @@ fn waiting(port: &Document, query: &Query) -> Result<Vec<Row>> {
     store::find(COLLECTION, &query.clone().equal("port_id", text(port, "id")).sort("host"))
 }
 
+/// Bindings of these ports that wait, each with its port's id.
+pub(crate) fn waiting_of(ports: &[&str]) -> Result<Vec<(String, Binding)>> {
+    let rows: Vec<Row> = store::find(COLLECTION, &Query::all().any_of("port_id", ports.iter().copied()))?;
+    Ok(rows.into_iter().map(|row| (row.port_id, row.binding)).collect())
+}
+
 fn waiting_on(port: &Document, host: &str) -> Result<Row> {
     let found = waiting(port, &Query::all().equal("host", host))?;
     found.into_iter().next().ok_or_else(|| errors::not_found(text(port, "id"), host))

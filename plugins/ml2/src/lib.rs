@@ -25,6 +25,7 @@ mod manifest;
 mod mechanisms;
 mod net;
 mod networks;
+mod objects;
 mod owners;
 mod policy;
 mod ports;
@@ -40,6 +41,7 @@ mod subnetpools;
 mod subnets;
 mod ticks;
 mod time;
+mod tunnels;
 mod zones;
 
 use hadron_sdk::events::Event;
@@ -158,7 +160,10 @@ impl ServicePlugin for Ml2 {
     }
 
     fn notify(ctx: &Context, event: Event) -> Result<()> {
-        sharing::heard(ctx, &event)
+        if event.collection == sharing::POLICIES {
+            return sharing::heard(ctx, &event);
+        }
+        objects::heard(&event)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::{
     address_groups, address_scopes, agents, bindings, default_security_group_rules, default_statefulness,
-    dhcp, dns, ip_availability, networks, policy, ports, rpc, security_group_rules, security_groups,
-    segment_ranges, segments, sharing, subnetpools, subnets, ticks, zones,
+    dhcp, dns, ip_availability, networks, objects, policy, ports, rpc, security_group_rules, security_groups,
+    segment_ranges, segments, sharing, subnetpools, subnets, ticks, tunnels, zones,
 };
 use hadron_sdk::Manifest;
 use hadron_sdk::manifest::{ApiExtension, ConfigKey};
@@ -111,6 +111,7 @@ pub(crate) fn manifest() -> Manifest {
             ip_availability::collection(),
             zones::collection(),
             dhcp::collection(),
+            tunnels::collection(),
         ]
         .into_iter()
         .chain(agents::collections())
@@ -127,7 +128,7 @@ pub(crate) fn manifest() -> Manifest {
             .collect(),
         policy: policy::rules(),
         start: true,
-        events: vec![sharing::subscription()],
+        events: std::iter::once(sharing::subscription()).chain(objects::subscriptions()).collect(),
         config: [
             key(
                 "tenant_network_types",

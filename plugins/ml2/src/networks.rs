@@ -2,6 +2,7 @@
 //! `create_network`, `update_network`, `delete_network`.
 
 mod attributes;
+mod callbacks;
 mod known;
 mod mtu;
 mod provider;
@@ -9,6 +10,7 @@ mod scopes;
 mod sharing;
 
 pub(crate) use attributes::{POLICY, PORT_SECURITY, collection};
+pub(crate) use callbacks::{METHODS, receive};
 pub(crate) use known::Networks;
 pub(crate) use scopes::{Scopes, set_scope};
 pub(crate) use sharing::{EXTERNAL, OBJECT_TYPE, policy};

@@ -1,7 +1,7 @@
 //! What agents ask and tell, by topic and method. In Neutron: the endpoints of
 //! `q-plugin` and `q-reports-plugin`.
 
-use crate::{agents, devices, dhcp};
+use crate::{agents, devices, dhcp, networks, objects, tunnels};
 use hadron_sdk::manifest::Topic;
 use hadron_sdk::serde_json::Value;
 use hadron_sdk::store::Query;
@@ -15,19 +15,28 @@ const PLUGIN: &str = "q-plugin";
 
 /// The topics that are listened to.
 pub(crate) fn topics() -> Vec<Topic> {
-    [REPORTS, PLUGIN].map(Topic::new).to_vec()
+    vec![Topic::new(REPORTS), Topic::new(PLUGIN).reads(&objects::METHODS).reads(&networks::METHODS)]
 }
+
+/// Answers one of some methods.
+type Receive = fn(&str, &Value) -> Result<Value>;
+
+/// Who answers what on [`PLUGIN`].
+const ANSWERED: [(&[&str], Receive); 5] = [
+    (&objects::METHODS, objects::receive),
+    (&networks::METHODS, networks::receive),
+    (&devices::METHODS, devices::receive),
+    (&dhcp::METHODS, dhcp::receive),
+    (&tunnels::METHODS, tunnels::receive),
+];
 
 /// Answers a message. State reports are understood on both topics, as in
 /// Neutron.
 pub(crate) fn receive(topic: &str, method: &str, arguments: &Value) -> Result<Value> {
-    if topic == PLUGIN && dhcp::METHODS.contains(&method) {
-        return dhcp::receive(method, arguments);
-    }
-    if topic == PLUGIN && devices::METHODS.contains(&method) {
-        return devices::receive(method, arguments);
-    }
-    agents::receive(method, arguments)
+    let answered = ANSWERED.iter().filter(|_| topic == PLUGIN);
+    let receive =
+        answered.filter(|(methods, _)| methods.contains(&method)).map(|(_, receive)| *receive).next();
+    receive.unwrap_or(agents::receive)(method, arguments)
 }
 
 /// In oslo.messaging: `NoSuchMethod`.

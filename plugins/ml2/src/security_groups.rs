@@ -6,7 +6,7 @@ mod attributes;
 mod defaults;
 pub(crate) mod errors;
 
-pub(crate) use attributes::collection;
+pub(crate) use attributes::{DEFAULT_OF, collection};
 pub(crate) use defaults::ensure as ensure_defaults;
 
 use crate::default_security_group_rules::{Of, Template, templates};
@@ -14,7 +14,6 @@ use crate::document::{differing, distinct, set, take, text};
 use crate::manifest::Extension;
 use crate::sharing::{self, Shareable};
 use crate::{default_statefulness, security_group_rules};
-use attributes::DEFAULT_OF;
 use hadron_sdk::serde_json::Value;
 use hadron_sdk::store::{self, Query, StoreError};
 use hadron_sdk::{Context, Document, Error, Result};

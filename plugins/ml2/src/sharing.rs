@@ -66,10 +66,13 @@ impl Policy<'_> {
     }
 }
 
+/// Where policies are.
+pub(crate) const POLICIES: &str = "rbac_policies";
+
 /// The events of policies that objects have a say in.
 pub(crate) fn subscription() -> Subscription {
     Subscription {
-        collection: "rbac_policies".to_owned(),
+        collection: POLICIES.to_owned(),
         on: vec![Moment::BeforeCreate, Moment::BeforeUpdate, Moment::BeforeDelete],
     }
 }

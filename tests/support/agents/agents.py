@@ -172,7 +172,8 @@ class Wiring(Agent):
 
     def _topics(self):
         pushed = ["neutron-vo-%s-%s" % pair for pair in self._state["resource_versions"].items()]
-        return pushed + ["q-agent-notifier-tunnel-update", "q-agent-notifier-port-update"]
+        return pushed + ["q-agent-notifier-tunnel-update",
+                         "q-agent-notifier-tunnel-delete", "q-agent-notifier-port-update"]
 
     def _start(self):
         self._listening = self._topics()

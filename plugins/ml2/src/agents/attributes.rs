@@ -39,9 +39,9 @@ pub(crate) const EXTENSIONS: &[Extension] = &[
     ),
 ];
 
-/// The declarations of both collections.
-pub(crate) fn collections() -> [Collection; 2] {
-    [agents(), heartbeats()]
+/// The declarations of the collections.
+pub(crate) fn collections() -> [Collection; 3] {
+    [agents(), heartbeats(), super::understood::collection()]
 }
 
 /// What other rows show and agents do not: they are nobody's.

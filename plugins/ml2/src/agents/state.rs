@@ -77,6 +77,11 @@ impl State {
         })
     }
 
+    /// The versions of objects that it understands, where it says so.
+    pub(super) fn versions(&self) -> Option<&Value> {
+        self.resource_versions.as_ref()
+    }
+
     /// The row of an agent that nobody heard of.
     pub(super) fn new_row(&self, id: &str, enabled: bool, now: &str) -> Document {
         let mut row = Document::new();

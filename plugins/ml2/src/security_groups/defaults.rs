@@ -1,7 +1,7 @@
 //! A project's default group, made on the project's first use of the network.
 //! In Neutron: `_ensure_default_security_group`.
 
-use super::attributes::DEFAULT_OF;
+use super::DEFAULT_OF;
 use super::{COLLECTION, insert};
 use crate::default_security_group_rules::{Of, templates};
 use crate::default_statefulness;

@@ -11,6 +11,9 @@ use std::collections::BTreeSet;
 /// without provider attributes.
 pub(crate) const EXTERNAL_TYPE: &str = "external_network_type";
 
+/// Types whose networks are in tunnels between hosts.
+const TUNNELS: [&str; 3] = ["gre", "vxlan", "geneve"];
+
 /// The network types there are.
 pub(crate) struct Types {
     served: BTreeSet<String>,
@@ -26,6 +29,11 @@ impl Types {
             tenant: config::or("tenant_network_types", vec!["vxlan".to_owned()])?,
             external: config::or(EXTERNAL_TYPE, String::new())?,
         })
+    }
+
+    /// Whether networks of that type are in tunnels between hosts.
+    pub(crate) fn has_tunnels(&self, network_type: &str) -> bool {
+        TUNNELS.contains(&network_type) && self.served.contains(network_type)
     }
 
     /// Takes segments for a new network: those asked for, or one of the first
