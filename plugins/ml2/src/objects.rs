@@ -6,48 +6,48 @@ mod networks;
 mod ports;
 mod subnets;
 
-use crate::agents;
 use crate::document::text;
-use crate::rpc::no_such_method;
+use crate::{address_groups, agents, security_group_rules, security_groups};
 use hadron_sdk::events::{Event, Moment as Happened};
 use hadron_sdk::manifest::{Moment, Subscription};
 use hadron_sdk::serde_json::{self, Value};
 use hadron_sdk::store::Query;
-use hadron_sdk::{Document, Result, resources};
-use hadron_versioned_objects::{self as versioned, Asked, Kind, Object};
+use hadron_sdk::{Document, Result};
+use hadron_versioned_objects::{self as versioned, Had};
 
-pub(crate) use versioned::METHODS;
+pub(crate) use versioned::{RELAY, is_asking, topic};
 
-/// A collection whose rows agents are told of.
-struct Told {
-    kind: Kind,
-    collection: &'static str,
-    /// Fields by which agents ask for objects, each with its attribute.
-    fields: &'static [(&'static str, &'static str)],
-    /// Rows, as the API shows them, as objects.
-    objects: fn(&[Document]) -> Result<Vec<Object>>,
-}
-
-const TOLD: [Told; 6] =
-    [ports::TOLD, networks::TOLD, subnets::TOLD, groups::GROUPS, groups::RULES, groups::ADDRESSES];
+/// The collections whose rows agents are told of.
+const TOLD: [(&str, Had); 6] = [
+    ("ports", ports::HAD),
+    ("networks", networks::HAD),
+    ("subnets", subnets::HAD),
+    (security_groups::COLLECTION, groups::GROUPS),
+    (security_group_rules::COLLECTION, groups::RULES),
+    (address_groups::COLLECTION, groups::ADDRESSES),
+];
 
 /// What is told of.
 pub(crate) fn subscriptions() -> Vec<Subscription> {
     let on = [Moment::AfterCreate, Moment::AfterUpdate, Moment::AfterDelete];
-    TOLD.iter().map(|told| Subscription { collection: told.collection.to_owned(), on: on.to_vec() }).collect()
+    TOLD.iter()
+        .map(|(collection, _)| Subscription { collection: (*collection).to_owned(), on: on.to_vec() })
+        .collect()
 }
 
 /// Rows were made, changed or removed: agents hear of it, each in the version
 /// that it understands.
 pub(crate) fn heard(event: &Event) -> Result<()> {
-    let Some(told) = TOLD.iter().find(|told| told.collection == event.collection) else { return Ok(()) };
+    let Some((_, had)) = TOLD.into_iter().find(|(collection, _)| *collection == event.collection) else {
+        return Ok(());
+    };
     let became = match event.moment {
         Happened::AfterCreate => versioned::Event::Created,
         Happened::AfterUpdate => versioned::Event::Updated,
         Happened::AfterDelete => versioned::Event::Deleted,
         _ => return Ok(()),
     };
-    let understood = agents::understood(told.kind.name)?;
+    let understood = agents::understood(&had.kind.name)?;
     if understood.is_empty() {
         return Ok(());
     }
@@ -55,33 +55,23 @@ pub(crate) fn heard(event: &Event) -> Result<()> {
     let documents = documents.map(|text| serde_json::from_str(text)).collect::<Result<Vec<Document>, _>>()?;
     let documents = match became {
         versioned::Event::Deleted => documents,
-        _ => told.by_ids(documents.iter().map(|document| text(document, "id")))?,
+        _ => {
+            let ids = documents.iter().map(|document| text(document, "id"));
+            (had.find)(&Query::all().any_of("id", ids))?
+        }
     };
-    versioned::push(told.kind, &understood, &(told.objects)(&documents)?, became)
+    versioned::push(&(had.objects)(&documents)?, became, |_| Ok(understood))
 }
 
-/// Answers an agent that asks for objects; another plugin may know kinds that
-/// are not known here.
+/// Answers an agent that asks for objects.
 pub(crate) fn receive(method: &str, arguments: &Value) -> Result<Value> {
-    let asked = Asked::of(arguments)?;
-    let told =
-        TOLD.iter().find(|told| told.kind.name == asked.kind()).ok_or_else(|| no_such_method(method))?;
-    let version = asked.version(told.kind)?;
-    let documents = match method {
-        "pull" => told.by_ids(std::iter::once(asked.id()))?,
-        _ => resources::find(told.collection, &asked.query(told.fields)?)?,
-    };
-    let mut answer = (told.objects)(&documents)?.into_iter().map(|object| object.at(version));
-    match method {
-        "pull" => Ok(answer.next().unwrap_or_default()),
-        _ => Ok(answer.collect()),
-    }
+    versioned::answer(&TOLD.map(|(_, had)| had), method, arguments)
 }
 
-impl Told {
-    fn by_ids<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Result<Vec<Document>> {
-        resources::find(self.collection, &Query::all().any_of("id", ids))
-    }
+/// Another plugin has agents told of its objects.
+pub(crate) fn relayed(arguments: &Value) -> Result<Value> {
+    versioned::relayed(arguments, agents::understood)?;
+    Ok(Value::Null)
 }
 
 /// Attributes that are fields of the same name, and null where a row has none.

@@ -15,15 +15,14 @@ const PLUGIN: &str = "q-plugin";
 
 /// The topics that are listened to.
 pub(crate) fn topics() -> Vec<Topic> {
-    vec![Topic::new(REPORTS), Topic::new(PLUGIN).reads(&objects::METHODS).reads(&networks::METHODS)]
+    vec![Topic::new(REPORTS), Topic::new(objects::RELAY), objects::topic().reads(&networks::METHODS)]
 }
 
 /// Answers one of some methods.
 type Receive = fn(&str, &Value) -> Result<Value>;
 
 /// Who answers what on [`PLUGIN`].
-const ANSWERED: [(&[&str], Receive); 5] = [
-    (&objects::METHODS, objects::receive),
+const ANSWERED: [(&[&str], Receive); 4] = [
     (&networks::METHODS, networks::receive),
     (&devices::METHODS, devices::receive),
     (&dhcp::METHODS, dhcp::receive),
@@ -33,6 +32,12 @@ const ANSWERED: [(&[&str], Receive); 5] = [
 /// Answers a message. State reports are understood on both topics, as in
 /// Neutron.
 pub(crate) fn receive(topic: &str, method: &str, arguments: &Value) -> Result<Value> {
+    if topic == objects::RELAY {
+        return objects::relayed(arguments);
+    }
+    if objects::is_asking(topic, method) {
+        return objects::receive(method, arguments);
+    }
     let answered = ANSWERED.iter().filter(|_| topic == PLUGIN);
     let receive =
         answered.filter(|(methods, _)| methods.contains(&method)).map(|(_, receive)| *receive).next();

@@ -139,7 +139,14 @@ impl ServicePlugin for Qos {
     }
 
     fn notify(ctx: &Context, event: Event) -> Result<()> {
-        policies::heard(ctx, &event)
+        if event.collection == policies::SHARED_BY {
+            return policies::heard(ctx, &event);
+        }
+        policies::objects::heard(&event)
+    }
+
+    fn receive(_: &Context, topic: &str, method: &str, arguments: Value) -> Result<Value> {
+        policies::objects::receive(topic, method, &arguments)
     }
 }
 

@@ -144,7 +144,8 @@ pub(crate) fn manifest() -> Manifest {
             })
             .collect(),
         start: true,
-        events: vec![policies::subscription()],
+        events: std::iter::once(policies::subscription()).chain(policies::objects::subscriptions()).collect(),
+        topics: vec![policies::objects::topic()],
         policy: policy(),
         config: vec![ConfigKey {
             name: drivers::KEY.to_owned(),

@@ -2,10 +2,11 @@
 //! of `QoSPlugin`.
 
 mod attributes;
+pub(crate) mod objects;
 mod sharing;
 
 pub(crate) use attributes::collection;
-pub(crate) use sharing::{heard, subscription};
+pub(crate) use sharing::{SHARED_BY, heard, subscription};
 
 use crate::{errors, text};
 use hadron_sdk::manifest::EVERY_PROJECT;

@@ -6,6 +6,7 @@ use crate::{ports, text};
 use hadron_sdk::manifest::Topic;
 use hadron_sdk::serde_json::Value;
 use hadron_sdk::{Document, Error, Result, log, store};
+use hadron_versioned_objects::fields_of;
 use serde::Deserialize;
 
 /// The topic, and the namespace of its methods.
@@ -33,7 +34,10 @@ pub(crate) fn receive(method: &str, arguments: &Value) -> Result<Value> {
             Ok(Value::Null)
         }
         "update_subport_bindings" => {
-            plug_in(&Vec::<Plugged>::deserialize(argument("subports"))?).map(Value::Object)
+            let sent = argument("subports");
+            let sent = sent.as_array().into_iter().flatten().filter_map(fields_of);
+            let plugged = sent.map(|fields| Plugged::deserialize(fields.clone()));
+            plug_in(&plugged.collect::<std::result::Result<Vec<_>, _>>()?).map(Value::Object)
         }
         other => Err(Error::no_such_method(TOPIC, other)),
     }

@@ -8,6 +8,7 @@
 mod agents;
 mod errors;
 mod manifest;
+mod objects;
 mod parents;
 mod ports;
 mod sub_ports;
@@ -59,11 +60,17 @@ impl ServicePlugin for Trunks {
     }
 
     fn notify(_: &Context, event: Event) -> Result<()> {
-        parents::heard(&event)
+        match event.collection.as_str() {
+            trunks::COLLECTION => trunks::heard(&event),
+            _ => parents::heard(&event),
+        }
     }
 
-    fn receive(_: &Context, _: &str, method: &str, arguments: Value) -> Result<Value> {
-        agents::receive(method, &arguments)
+    fn receive(_: &Context, topic: &str, method: &str, arguments: Value) -> Result<Value> {
+        match objects::is_asking(topic, method) {
+            true => objects::receive(method, &arguments),
+            false => agents::receive(method, &arguments),
+        }
     }
 }
 

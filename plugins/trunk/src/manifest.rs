@@ -1,7 +1,7 @@
 //! What the plugin tells the host about itself.
 
 use crate::ports::{NETWORKS, PORTS};
-use crate::{agents, parents, ports, trunks};
+use crate::{agents, objects, parents, ports, trunks};
 use hadron_sdk::Manifest;
 use hadron_sdk::manifest::{
     Action, ApiExtension, Attribute, Collection, Key, ListTable, ListTableColumn, Quota, Reference, Refusal,
@@ -41,8 +41,8 @@ pub(crate) fn manifest() -> Manifest {
             extension("Trunk port details", "trunk-details", "Expose trunk port details"),
         ],
         policy: RULES.iter().map(|(name, rule)| ((*name).to_owned(), (*rule).to_owned())).collect(),
-        events: vec![parents::subscription()],
-        topics: vec![agents::topic()],
+        events: vec![parents::subscription(), trunks::subscription()],
+        topics: vec![agents::topic(), objects::topic()],
         requests: Requests {
             resources: vec![request(PORTS, &[Verb::Get, Verb::Update]), request(NETWORKS, &[Verb::Get])],
             ..Requests::default()

@@ -2,10 +2,13 @@
 
 use crate::ports::{self, Known};
 use crate::sub_ports::{self, Asked, SubPort};
-use crate::{errors, text};
-use hadron_sdk::serde_json::{Value, json};
+use crate::{errors, objects, text};
+use hadron_sdk::events::{Event as Heard, Moment as Happened};
+use hadron_sdk::manifest::{Moment, Subscription};
+use hadron_sdk::serde_json::{self, Value, json};
 use hadron_sdk::store::{self, InsertError, Query, StoreError};
 use hadron_sdk::{Document, Error, Result};
+use hadron_versioned_objects::Event;
 use serde::Deserialize;
 
 pub(crate) const COLLECTION: &str = "trunks";
@@ -149,6 +152,21 @@ pub(crate) fn update(id: &str, changes: &Document) -> Result<()> {
     store::update::<Document>(COLLECTION, id, changes).map(drop)
 }
 
+/// What agents hear of: trunks that come and go.
+pub(crate) fn subscription() -> Subscription {
+    Subscription { collection: COLLECTION.to_owned(), on: vec![Moment::AfterCreate, Moment::AfterDelete] }
+}
+
+/// They have.
+pub(crate) fn heard(event: &Heard) -> Result<()> {
+    let documents = event.documents.iter().map(|text| Ok(serde_json::from_str(text)?));
+    let became = match event.moment {
+        Happened::AfterCreate => Event::Created,
+        _ => Event::Deleted,
+    };
+    objects::tell(&documents.collect::<Result<Vec<Document>>>()?, became)
+}
+
 /// Removes trunks and gives their sub-ports up.
 pub(crate) fn delete(documents: &[Document]) -> Result<()> {
     let mut ids = Vec::with_capacity(documents.len());
@@ -185,6 +203,8 @@ pub(crate) fn add(id: &str, body: &Value) -> Result<Value> {
     }
     let sub_ports =
         sub_ports::with(&trunk.sub_ports, added).map_err(|segment| errors::duplicate(&segment, id))?;
+    let new = sub_ports.iter().filter(|one| !trunk.sub_ports.contains(one));
+    objects::tell_sub_ports(id, new, Event::Created)?;
     rewire(&trunk, &sub_ports)
 }
 
@@ -195,6 +215,8 @@ pub(crate) fn remove(id: &str, body: &Value) -> Result<Value> {
     let asked = given(body)?;
     let left = sub_ports::without(&trunk.sub_ports, &asked)
         .map_err(|missing| errors::sub_port_not_found(id, &missing))?;
+    let gone = trunk.sub_ports.iter().filter(|one| !left.contains(one));
+    objects::tell_sub_ports(id, gone, Event::Deleted)?;
     let answer = rewire(&trunk, &left)?;
     ports::give_up(asked.iter().map(|one| one.port_id.as_str()))?;
     Ok(answer)
@@ -213,7 +235,7 @@ fn rewire(trunk: &Trunk, sub_ports: &[SubPort]) -> Result<Value> {
     });
     let written = store::try_update(COLLECTION, &trunk.id, &changes)
         .map_err(|error| not_written(error, &trunk.port_id, sub_ports))?;
-    Ok(shown(hadron_sdk::serde_json::from_str(&written)?))
+    Ok(shown(serde_json::from_str(&written)?))
 }
 
 fn shown(mut document: Document) -> Value {

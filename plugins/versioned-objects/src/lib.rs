@@ -8,18 +8,19 @@ mod fields;
 mod pushed;
 mod version;
 
-pub use asked::{Asked, METHODS};
-pub use pushed::{Event, push};
+pub use asked::{Had, answer, is_asking, topic};
+pub use pushed::{Event, RELAY, push, relay, relayed};
 pub use version::Version;
 
 use hadron_sdk::Document;
 use hadron_sdk::serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// A kind of objects, at the newest version that is known here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kind {
     /// As agents call it: `Port`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// 1.11 is 11: the first number of all versions is 1.
     pub minor: u32,
 }
@@ -27,7 +28,7 @@ pub struct Kind {
 impl Kind {
     /// The kind of that name and newest version.
     pub const fn new(name: &'static str, minor: u32) -> Kind {
-        Kind { name, minor }
+        Kind { name: Cow::Borrowed(name), minor }
     }
 
     /// The version in which agents that report `understood` are told of it: theirs,
@@ -51,6 +52,14 @@ pub struct Object {
 }
 
 impl Object {
+    /// The object whose newest form this is; none where it is no object.
+    fn read(primitive: &Value) -> Option<Object> {
+        let name = primitive.get("versioned_object.name")?.as_str()?.to_owned();
+        let version = Version::parse(primitive.get("versioned_object.version")?.as_str()?)?;
+        let fields = primitive.get("versioned_object.data")?.as_object()?.clone();
+        Some(Object { kind: Kind { name: Cow::Owned(name), minor: version.minor() }, fields })
+    }
+
     /// As it is sent within another one, or where only one version is known.
     pub fn newest(self) -> Value {
         let minor = self.kind.minor;
@@ -60,7 +69,7 @@ impl Object {
     /// As it is sent to those who understand this version of its kind: without
     /// the fields that came later, and so are the objects in it.
     pub fn at(mut self, version: Version) -> Value {
-        fields::leave_out(self.kind.name, version.minor(), &mut self.fields);
+        fields::leave_out(&self.kind.name, version.minor(), &mut self.fields);
         self.primitive(version.minor())
     }
 

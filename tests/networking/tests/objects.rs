@@ -62,6 +62,8 @@ async fn agents_ask_for_objects_and_are_told_of_them() -> Result {
     objects_are_complete(&cloud).await?;
     who_understands_less_gets_less(&cloud).await?;
     changes_are_told(&cloud).await?;
+    trunks_are_told(&cloud).await?;
+    policies_are_told(&cloud).await?;
     who_is_gone_is_not_told(&cloud).await
 }
 
@@ -209,6 +211,79 @@ async fn changes_are_told(cloud: &Cloud) -> Result {
                 && event["arguments"]["event_type"] == "created")
             .is_empty()
     );
+    Ok(())
+}
+
+async fn trunks_are_told(cloud: &Cloud) -> Result {
+    let client = cloud.client();
+    let network = world::network(&client, "trunks").await?;
+    let mut ports = Vec::new();
+    for _ in 0..3 {
+        ports.push(world::text(&world::port(&client, &network).await?, "/id")?);
+    }
+    let vlan = |port: &str, number: u16| json!({"port_id": port, "segmentation_type": "vlan", "segmentation_id": number});
+    let body = json!({"port_id": ports[0], "sub_ports": [vlan(&ports[1], 5)]});
+    let trunk = world::text(&world::create(&client, "trunk", body).await?, "/id")?;
+    assert_complete(&told(cloud, "Trunk", "created", &trunk));
+    // Agents know the parent's id.
+    let pulled = one(cloud, "Trunk", "1.1", &ports[0]);
+    assert_complete(&pulled);
+    assert_eq!(
+        (&pulled[DATA]["id"], &pulled[DATA]["sub_ports"][0][DATA]["port_id"]),
+        (&json!(trunk), &json!(ports[1]))
+    );
+    assert_eq!(one(cloud, "Trunk", "1.1", &ports[1]), Value::Null);
+    let sub_port_told = |became: &str, port: &str| {
+        let event = cloud.peer.event(|event| {
+            event["method"] == "push"
+                && event["arguments"]["event_type"] == became
+                && event["arguments"]["resource_list"][0][DATA]["port_id"] == port
+                && event["arguments"]["resource_list"][0]["versioned_object.name"] == "SubPort"
+        });
+        event["arguments"]["resource_list"][0].clone()
+    };
+    let path = format!("/v2.0/trunks/{trunk}");
+    let more = json!({"sub_ports": [vlan(&ports[2], 6)]});
+    client.put(&format!("{path}/add_subports"), &more).await?.expect(200)?;
+    assert_complete(&sub_port_told("created", &ports[2]));
+    // An agent plugs them in and says so with the objects that it was sent.
+    let sent = one(cloud, "Trunk", "1.1", &ports[0])[DATA]["sub_ports"].clone();
+    let plugged = json!({"do": "call", "topic": "trunk", "method": "update_subport_bindings",
+        "namespace": "trunk", "arguments": {"subports": sent}});
+    let answer = cloud.peer.command(plugged).unwrap();
+    assert_eq!(answer[&trunk].as_array().map(Vec::len), Some(2), "{answer}");
+    let less = json!({"sub_ports": [{"port_id": ports[2]}]});
+    client.put(&format!("{path}/remove_subports"), &less).await?.expect(200)?;
+    sub_port_told("deleted", &ports[2]);
+    client.delete(&path).await?.expect(204)?;
+    told(cloud, "Trunk", "deleted", &trunk);
+    Ok(())
+}
+
+async fn policies_are_told(cloud: &Cloud) -> Result {
+    let client = cloud.client();
+    let answer = client.post("/v2.0/qos/policies", &json!({"policy": {"name": "q"}})).await?.expect(201)?;
+    let policy = world::text(&answer["policy"], "/id")?;
+    assert_complete(&told(cloud, "QosPolicy", "created", &policy));
+    let limits = format!("/v2.0/qos/policies/{policy}/bandwidth_limit_rules");
+    let body = json!({"bandwidth_limit_rule": {"max_kbps": 3000, "max_burst_kbps": 300}});
+    let limit = client.post(&limits, &body).await?.expect(201)?;
+    let limit = world::text(&limit["bandwidth_limit_rule"], "/id")?;
+    let updated = told(cloud, "QosPolicy", "updated", &policy);
+    assert_complete(&updated);
+    let rule = &updated[DATA]["rules"][0][DATA];
+    assert_eq!((&rule["max_kbps"], &rule["direction"]), (&json!(3000), &json!("egress")));
+    let marks = format!("/v2.0/qos/policies/{policy}/dscp_marking_rules");
+    client.post(&marks, &json!({"dscp_marking_rule": {"dscp_mark": 10}})).await?.expect(201)?;
+    let updated = told(cloud, "QosPolicy", "updated", &policy);
+    assert_eq!(updated[DATA]["rules"].as_array().map(Vec::len), Some(2));
+    assert_eq!(updated[DATA]["rules"][1]["versioned_object.name"], "QosDscpMarkingRule");
+    assert_eq!(one(cloud, "QosPolicy", "1.10", &policy), updated);
+    client.delete(&format!("{limits}/{limit}")).await?.expect(204)?;
+    let updated = told(cloud, "QosPolicy", "updated", &policy);
+    assert_eq!(updated[DATA]["rules"].as_array().map(Vec::len), Some(1));
+    client.delete(&format!("/v2.0/qos/policies/{policy}")).await?.expect(204)?;
+    told(cloud, "QosPolicy", "deleted", &policy);
     Ok(())
 }
 

@@ -1,23 +1,25 @@
 //! Security groups, their rules, and address groups.
 
-use super::{Told, same, with_prefix};
+use super::{same, with_prefix};
 use crate::document::{set, text};
 use crate::{address_groups, security_group_rules, security_groups};
 use hadron_sdk::serde_json::{Value, json};
 use hadron_sdk::store::{self, Query};
-use hadron_sdk::{Document, Result};
-use hadron_versioned_objects::{Kind, Object};
+use hadron_sdk::{Document, Result, resources};
+use hadron_versioned_objects::{Had, Kind, Object};
 
-pub(super) const GROUPS: Told = Told {
+pub(super) const GROUPS: Had = Had {
     kind: Kind::new("SecurityGroup", 6),
-    collection: security_groups::COLLECTION,
+    find: |query| resources::find(security_groups::COLLECTION, query),
+    pulled_by: "id",
     fields: &[("id", "id"), ("project_id", "project_id")],
     objects: groups,
 };
 
-pub(super) const RULES: Told = Told {
+pub(super) const RULES: Had = Had {
     kind: Kind::new("SecurityGroupRule", 3),
-    collection: security_group_rules::COLLECTION,
+    find: |query| resources::find(security_group_rules::COLLECTION, query),
+    pulled_by: "id",
     fields: &[
         ("id", "id"),
         ("security_group_id", "security_group_id"),
@@ -27,9 +29,10 @@ pub(super) const RULES: Told = Told {
     objects: |documents| Ok(documents.iter().map(rule).collect()),
 };
 
-pub(super) const ADDRESSES: Told = Told {
+pub(super) const ADDRESSES: Had = Had {
     kind: Kind::new("AddressGroup", 2),
-    collection: address_groups::COLLECTION,
+    find: |query| resources::find(address_groups::COLLECTION, query),
+    pulled_by: "id",
     fields: &[("id", "id"), ("project_id", "project_id")],
     objects: |documents| Ok(documents.iter().map(addresses).collect()),
 };
@@ -71,7 +74,8 @@ const OF_ADDRESSES: [&str; 8] =
 
 fn groups(documents: &[Document]) -> Result<Vec<Object>> {
     let ids = documents.iter().map(|document| text(document, "id"));
-    let rules: Vec<Document> = store::find(RULES.collection, &Query::all().any_of("security_group_id", ids))?;
+    let rules: Vec<Document> =
+        store::find(security_group_rules::COLLECTION, &Query::all().any_of("security_group_id", ids))?;
     let group = |document: &Document| {
         let id = text(document, "id");
         let own = rules.iter().filter(|rule| text(rule, "security_group_id") == id);

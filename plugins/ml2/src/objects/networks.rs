@@ -1,15 +1,16 @@
 //! Networks and their segments.
 
-use super::{Told, same};
+use super::same;
 use crate::document::{flag, text};
 use crate::segments::{self, SegmentRow};
 use hadron_sdk::serde_json::{Value, json};
-use hadron_sdk::{Document, Result};
-use hadron_versioned_objects::{Kind, Object};
+use hadron_sdk::{Document, Result, resources};
+use hadron_versioned_objects::{Had, Kind, Object};
 
-pub(super) const TOLD: Told = Told {
+pub(super) const HAD: Had = Had {
     kind: Kind::new("Network", 3),
-    collection: "networks",
+    find: |query| resources::find("networks", query),
+    pulled_by: "id",
     fields: &[("id", "id"), ("project_id", "project_id")],
     objects,
 };
@@ -50,7 +51,7 @@ fn object(document: &Document, rows: &[SegmentRow]) -> Object {
         ("security", SECURITY.object(security).newest()),
         ("segments", segments.map(|row| segment(row, id)).collect()),
     ];
-    TOLD.kind.object(same(document, &FIELDS).into_iter().chain(nothing).chain(nested))
+    HAD.kind.object(same(document, &FIELDS).into_iter().chain(nothing).chain(nested))
 }
 
 /// A segment of a network.

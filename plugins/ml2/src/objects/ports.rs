@@ -1,17 +1,18 @@
 //! Ports, with how they are bound and may come to be.
 
 use super::networks::segment;
-use super::{Told, id_within, same, with_prefix};
+use super::{id_within, same, with_prefix};
 use crate::binding::Binding;
 use crate::bindings;
 use crate::document::{flag, set, text};
 use hadron_sdk::serde_json::{Value, json};
-use hadron_sdk::{Document, Result};
-use hadron_versioned_objects::{Kind, Object, text_of};
+use hadron_sdk::{Document, Result, resources};
+use hadron_versioned_objects::{Had, Kind, Object, text_of};
 
-pub(super) const TOLD: Told = Told {
+pub(super) const HAD: Had = Had {
     kind: Kind::new("Port", 11),
-    collection: "ports",
+    find: |query| resources::find("ports", query),
+    pulled_by: "id",
     fields: &[
         ("id", "id"),
         ("network_id", "network_id"),
@@ -84,7 +85,7 @@ fn object<'a>(
         ("security_group_ids", document.get("security_groups").cloned().unwrap_or_else(|| json!([]))),
     ];
     let fields = same(document, &FIELDS).into_iter().chain(nothing).chain(nested).chain(attributes(document));
-    Ok(TOLD.kind.object(fields))
+    Ok(HAD.kind.object(fields))
 }
 
 /// A binding at a host.

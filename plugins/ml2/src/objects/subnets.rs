@@ -1,15 +1,16 @@
 //! Subnets.
 
-use super::{Told, id_within, same};
+use super::{id_within, same};
 use crate::document::{distinct, flag, set, text};
 use crate::networks;
 use hadron_sdk::serde_json::{Value, json};
-use hadron_sdk::{Document, Result};
-use hadron_versioned_objects::{Kind, Object};
+use hadron_sdk::{Document, Result, resources};
+use hadron_versioned_objects::{Had, Kind, Object};
 
-pub(super) const TOLD: Told = Told {
+pub(super) const HAD: Had = Had {
     kind: Kind::new("Subnet", 2),
-    collection: "subnets",
+    find: |query| resources::find("subnets", query),
+    pulled_by: "id",
     fields: &[("id", "id"), ("network_id", "network_id")],
     objects,
 };
@@ -49,7 +50,7 @@ fn objects(documents: &[Document]) -> Result<Vec<Object>> {
             let parent = parents.iter().find(|parent| text(parent, "id") == text(document, "network_id"));
             let says = |name: &str| json!(parent.is_some_and(|parent| flag(parent, name)));
             let of_network = [("shared", says("shared")), ("external", says(networks::EXTERNAL))];
-            TOLD.kind.object(same(document, &FIELDS).into_iter().chain(nested(document)).chain(of_network))
+            HAD.kind.object(same(document, &FIELDS).into_iter().chain(nested(document)).chain(of_network))
         })
         .collect())
 }

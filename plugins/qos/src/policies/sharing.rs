@@ -11,10 +11,13 @@ use hadron_sdk::serde_json::{self, Value};
 use hadron_sdk::store;
 use hadron_sdk::{Context, Document, Error, Result, rbac};
 
+/// Where entries about who may use what are.
+pub(crate) const SHARED_BY: &str = "rbac_policies";
+
 /// The events of entries that policies have a say in.
 pub(crate) fn subscription() -> Subscription {
     Subscription {
-        collection: "rbac_policies".to_owned(),
+        collection: SHARED_BY.to_owned(),
         on: vec![Moment::BeforeCreate, Moment::BeforeUpdate, Moment::BeforeDelete],
     }
 }
