@@ -23,10 +23,12 @@ const ENVIRONMENTS: [(&str, &str, &str); 2] = [
 
 /// What only some tests need: where it cannot be had, they are skipped.
 const KEYSTONE: (&str, &str, &str) = ("keystone", "Keystone", "tests/interop/keystone/requirements.txt");
+const NEUTRON: (&str, &str, &str) = ("neutron", "Neutron's agents", "tests/interop/neutron/requirements.txt");
 const TEMPEST: (&str, &str, &str) = ("tempest", "Tempest", "tests/conformance/requirements.txt");
 
 /// Makes sure of PostgreSQL's, RabbitMQ's and Open vSwitch's programs, of strace, of
-/// the Python environments, and of a Keystone that tests can start.
+/// the Python environments, and of a Keystone and agents of Neutron that tests can
+/// start.
 pub(crate) fn setup(workspace: &Workspace) -> Result<()> {
     postgresql()?;
     rabbitmq()?;
@@ -34,6 +36,7 @@ pub(crate) fn setup(workspace: &Workspace) -> Result<()> {
     strace()?;
     ENVIRONMENTS.iter().try_for_each(|environment| python(workspace, environment))?;
     optional(KEYSTONE.1, keystone(workspace))?;
+    optional(NEUTRON.1, python(workspace, &NEUTRON))?;
     optional(TEMPEST.1, python(workspace, &TEMPEST))
 }
 
@@ -94,16 +97,28 @@ fn rabbitmq() -> Result<()> {
     optional("RabbitMQ", apt_install(&["rabbitmq-server"], &missing))
 }
 
-/// Tests start switches of their own, in network namespaces.
+/// Tests start switches of their own, in network namespaces, and plug virtual
+/// machines into them.
 fn openvswitch() -> Result<()> {
-    let there = |program: &str| say::succeeds(Command::new(program).arg("--version"));
+    // Each with the option by which it says what it is and ends.
+    let programs = [
+        ("ovs-vswitchd", "--version"),
+        ("ovsdb-server", "--version"),
+        ("ovs-ofctl", "--version"),
+        ("ip", "-V"),
+        ("ethtool", "--version"),
+        ("ping", "-V"),
+        ("socat", "-V"),
+    ];
+    let there = |(program, option): &(&str, &str)| say::succeeds(Command::new(program).arg(option));
     let missing: Vec<&str> =
-        ["ovs-vswitchd", "ovsdb-server", "ovs-ofctl"].into_iter().filter(|program| !there(program)).collect();
-    if missing.is_empty() && say::succeeds(Command::new("ip").arg("-V")) {
+        programs.iter().filter(|program| !there(program)).map(|(program, _)| *program).collect();
+    if missing.is_empty() {
         return Ok(());
     }
-    let missing = format!("programs of Open vSwitch or iproute2 are not here ({})", missing.join(", "));
-    optional("Open vSwitch", apt_install(&["openvswitch-switch", "iproute2"], &missing))
+    let missing = format!("programs for tests with Open vSwitch are not here: {}", missing.join(", "));
+    let packages = ["openvswitch-switch", "iproute2", "ethtool", "iputils-ping", "socat"];
+    optional("Open vSwitch", apt_install(&packages, &missing))
 }
 
 /// The test that answers come after the disk has the row watches system calls.

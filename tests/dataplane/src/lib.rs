@@ -1,4 +1,9 @@
-//! A real Open vSwitch in a network namespace of its own.
+//! A real Open vSwitch in a network namespace of its own, and what is plugged
+//! into it.
+
+mod vm;
+
+pub use vm::{Interface, Vm};
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -28,6 +33,7 @@ impl Host {
         let namespace = format!("hadron-ovs-{}-{name}", std::process::id());
         let folder = tempfile::tempdir().unwrap();
         run(Command::new("ip").args(["netns", "add", &namespace]));
+        run(Command::new("ip").args(["-n", &namespace, "link", "set", "lo", "up"]));
         let mut host = Self { namespace, folder, running: Vec::new() };
         let path = |file: &str| host.run_folder().join(file).display().to_string();
         let (database, socket) = (path("conf.db"), path("db.sock"));
@@ -64,15 +70,37 @@ impl Host {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn spawn(&self, command: &[&str]) -> Child {
-        Command::new("ip")
+    /// A program that is run on it and finds its switch.
+    pub fn inside(&self, command: &[&str]) -> Command {
+        let mut inside = Command::new("ip");
+        inside
             .args(["netns", "exec", &self.namespace])
             .args(command)
             .envs(["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"].map(|v| (v, self.run_folder())))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap()
+            .stdin(Stdio::null());
+        inside
+    }
+
+    /// Plugs a virtual machine into its integration bridge, as Nova does.
+    pub fn plug(&self, interface: Interface<'_>) -> Vm {
+        let tap = format!("tap{}", &interface.port[..11]);
+        let vm = Vm::start(
+            format!("{}-{}", self.namespace, &interface.port[..8]),
+            &self.namespace,
+            &tap,
+            interface,
+        );
+        let ids = [("iface-id", interface.port), ("attached-mac", interface.mac), ("iface-status", "active")];
+        let mut words = vec!["add-port".to_owned(), "br-int".to_owned(), tap.clone(), "--".to_owned()];
+        words.extend(["set".to_owned(), "interface".to_owned(), tap]);
+        words.extend(ids.map(|(name, value)| format!("external_ids:{name}={value}")));
+        let socket = format!("--db=unix:{}", self.run_folder().join("db.sock").display());
+        run(Command::new("ovs-vsctl").arg(socket).args(words));
+        vm
+    }
+
+    fn spawn(&self, command: &[&str]) -> Child {
+        self.inside(command).stdout(Stdio::null()).spawn().unwrap()
     }
 
     fn wait_for(&self, file: &str) {
@@ -107,7 +135,7 @@ fn missing() -> Option<String> {
     if !namespaces.is_ok_and(|o| o.status.success()) {
         return Some("there is no `ip netns`".to_owned());
     }
-    for program in ["ovsdb-server", "ovsdb-tool", "ovs-vswitchd", "ovs-ofctl", "ovs-vsctl"] {
+    for program in ["ovsdb-server", "ovsdb-tool", "ovs-vswitchd", "ovs-ofctl", "ovs-vsctl", "ethtool"] {
         if Command::new(program).arg("--version").output().is_err() {
             return Some(format!("{program} is not installed"));
         }

@@ -1,6 +1,6 @@
 //! The server between the real services and clients of OpenStack.
 //!
-//! `keystone` starts a real Keystone, `identity` asks it for users, projects
+//! `openvswitch_agent` has Neutron's own agent serve a host; `keystone` starts a real Keystone, `identity` asks it for users, projects
 //! and tokens, `cloud` puts both and a server together.
 #![forbid(unsafe_code)]
 
@@ -8,3 +8,4 @@ pub mod cloud;
 pub mod environment;
 pub mod identity;
 pub mod keystone;
+pub mod openvswitch_agent;

@@ -98,6 +98,11 @@ impl RabbitMq {
         format!("amqp://guest:guest@127.0.0.1:{}/", self.port)
     }
 
+    /// The port of loopback at which it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     fn environment(&self, command: &mut Command) {
         let path = |name: &str| self.folder.join(name).display().to_string();
         command
