@@ -1,8 +1,6 @@
-//! The bridges of a host and the flows they begin with: the integration
-//! bridge, which drops what no flow lets through, and the tunnel bridge, joined
-//! to it by a pair of patch ports. Tables have Neutron's numbers.
+//! The bridges of a host, which drop what no flow lets through, and their ports:
+//! the ends of patches between bridges, and of tunnels to other hosts.
 
-use crate::openflow::Flow;
 use crate::ovsdb::{Client, Error};
 use serde_json::{Value, json};
 
@@ -91,57 +89,39 @@ pub async fn port(database: &Client, bridge: &str, name: &str, kind: Kind<'_>) -
     ofport(database, name).await
 }
 
-/// What the integration bridge begins with: what comes from no known port is
-/// switched normally only in table 60, and spoofing tables drop.
-#[must_use]
-pub fn integration(cookie: u64) -> Vec<Flow> {
-    let flow = |table, priority, matching: &str, actions: &str| Flow {
-        table,
-        priority,
-        cookie,
-        matching: matching.to_owned(),
-        actions: actions.to_owned(),
-    };
-    vec![
-        // Ports that have no local VLAN yet are tagged with 4095.
-        flow(0, 65535, "dl_vlan=4095", "drop"),
-        flow(0, 0, "", "resubmit(,60)"),
-        flow(23, 0, "", "drop"),
-        flow(24, 0, "", "drop"),
-        flow(60, 3, "", "NORMAL"),
-    ]
+/// Takes a port off a bridge, if it is there.
+///
+/// # Errors
+/// The database's.
+pub async fn remove_port(database: &Client, bridge: &str, name: &str) -> Result<(), Error> {
+    let select =
+        json!({"op": "select", "table": "Port", "where": [["name", "==", name]], "columns": ["_uuid"]});
+    let results = database.transact(vec![select]).await?;
+    let Some(id) = results.first().and_then(|result| result.pointer("/rows/0/_uuid")) else { return Ok(()) };
+    database
+        .transact(vec![
+            json!({"op": "mutate", "table": "Bridge", "where": [["name", "==", bridge]],
+                   "mutations": [["ports", "delete", id]]}),
+            reconfigure(),
+        ])
+        .await
+        .map(drop)
 }
 
-/// What the tunnel bridge begins with, `patch` being the number of its port
-/// towards the integration bridge: known addresses go one way, all others are
-/// flooded, and where an address is is learnt from what it sends.
-#[must_use]
-pub fn tunnel(cookie: u64, patch: u16) -> Vec<Flow> {
-    let flow = |table, priority, matching: &str, actions: String| Flow {
-        table,
-        priority,
-        cookie,
-        matching: matching.to_owned(),
-        actions,
+/// Puts ports into VLANs and notes of which network each is, so that an agent that
+/// starts again finds the same: name, network, VLAN.
+///
+/// # Errors
+/// The database's.
+pub async fn tag(database: &Client, ports: &[(String, String, u16)]) -> Result<(), Error> {
+    let update = |(name, network, vlan): &(String, String, u16)| {
+        let noted = [["net_uuid", network.as_str()], ["tag", &vlan.to_string()]];
+        json!({"op": "update", "table": "Port", "where": [["name", "==", name]],
+               "row": {"tag": vlan, "other_config": ["map", noted]}})
     };
-    let learn = format!(
-        "learn(table=20,hard_timeout=300,priority=1,cookie={cookie:#x},NXM_OF_VLAN_TCI[0..11],\
-         NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],load:0->NXM_OF_VLAN_TCI[],\
-         load:NXM_NX_TUN_ID[]->NXM_NX_TUN_ID[],output:NXM_OF_IN_PORT[]),output:{patch}"
-    );
-    let mut flows = vec![
-        flow(0, 1, &format!("in_port={patch}"), "resubmit(,2)".to_owned()),
-        flow(0, 0, "", "drop".to_owned()),
-        flow(2, 0, "dl_dst=00:00:00:00:00:00/01:00:00:00:00:00", "resubmit(,20)".to_owned()),
-        flow(2, 0, "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00", "resubmit(,22)".to_owned()),
-        flow(10, 1, "", learn),
-        flow(20, 0, "", "resubmit(,22)".to_owned()),
-        flow(21, 0, "", "resubmit(,22)".to_owned()),
-        flow(22, 0, "", "drop".to_owned()),
-    ];
-    // One for each kind of tunnel: GRE, VXLAN, Geneve.
-    flows.extend([3, 4, 6].map(|table| flow(table, 0, "", "drop".to_owned())));
-    flows
+    let mut operations: Vec<Value> = ports.iter().map(update).collect();
+    operations.push(reconfigure());
+    database.transact(operations).await.map(drop)
 }
 
 async fn rows(database: &Client, table: &str, name: &str) -> Result<Vec<Value>, Error> {

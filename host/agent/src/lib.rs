@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `ovsdb` | a client of Open vSwitch's database (RFC 7047) |
 //! | `openflow` | flows as values, written in bundles |
-//! | `bridges` | the bridges, how they are joined, and their first flows |
+//! | `bridges` | bridges and their ports |
+//! | `openvswitch` | the Open vSwitch agent |
 #![forbid(unsafe_code)]
 
 pub mod bridges;
 pub mod openflow;
+pub mod openvswitch;
 pub mod ovsdb;

@@ -1,9 +1,12 @@
 //! Flows as values, written to a bridge in one bundle: all of them or none.
 
+use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::fmt;
 use std::path::Path;
 use std::process::Stdio;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::process::Command;
 
 /// A flow; `matching` and `actions` are as `ovs-ofctl` writes them.
@@ -43,33 +46,105 @@ pub enum Error {
     Refused(String),
 }
 
-/// Adds flows to a bridge, replacing those with the same table, priority and
-/// match. `run` is the folder with the bridges' sockets.
+/// Takes flows from a bridge and adds some, all or none; those that are added
+/// replace those with the same table, priority and match. `run` is the folder with
+/// the bridges' sockets.
 ///
 /// # Errors
-/// [`Error::Refused`] if one of them is not taken; then none is.
-pub async fn write(run: &Path, bridge: &str, flows: &[Flow]) -> Result<(), Error> {
+/// [`Error::Refused`] if one of them is not taken; then nothing is changed.
+pub async fn change(run: &Path, bridge: &str, remove: &[Flow], add: &[Flow]) -> Result<(), Error> {
+    let mut lines = String::new();
+    for Flow { table, priority, matching, .. } in remove {
+        let comma = if matching.is_empty() { "" } else { "," };
+        lines.push_str(&format!("delete_strict table={table},priority={priority}{comma}{matching}\n"));
+    }
+    add.iter().for_each(|flow| lines.push_str(&format!("add {flow}\n")));
+    ofctl(run, bridge, &["--bundle", "add-flows"], &["-"], lines).await.map(drop)
+}
+
+/// Takes away all flows of a bridge that are not marked with this cookie, so those
+/// of agents before this one.
+///
+/// # Errors
+/// As [`change`].
+pub async fn sweep(run: &Path, bridge: &str, cookie: u64) -> Result<(), Error> {
+    let flows = ofctl(run, bridge, &["--no-stats", "dump-flows"], &[], String::new()).await?;
+    let own = format!("{cookie:#x}");
+    let cookies = flows.lines().filter_map(|line| line.split_once("cookie=")?.1.split(',').next());
+    let others: BTreeSet<&str> = cookies.filter(|other| *other != own).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let lines = others.iter().map(|other| format!("delete cookie={other}/-1\n")).collect();
+    ofctl(run, bridge, &["--bundle", "add-flows"], &["-"], lines).await.map(drop)
+}
+
+/// Holds a connection to a bridge until the switch ends it, so that it is known at
+/// once that its flows are gone.
+///
+/// # Errors
+/// Why it ended, always.
+pub async fn ended(run: &Path, bridge: &str) -> std::io::Error {
+    match held(run, bridge).await {
+        Ok(never) => match never {},
+        Err(error) => error,
+    }
+}
+
+/// OpenFlow 1.4's messages, of which these are needed to be let alone: greeting,
+/// and questions whether somebody is there (OpenFlow 1.4.0, 7.5).
+async fn held(run: &Path, bridge: &str) -> std::io::Result<Infallible> {
+    const VERSION: u8 = 5;
+    const HELLO: u8 = 0;
+    const ECHO_REQUEST: u8 = 2;
+    const ECHO_REPLY: u8 = 3;
+    let mut switch = UnixStream::connect(run.join(format!("{bridge}.mgmt"))).await?;
+    switch.write_all(&[VERSION, HELLO, 0, 8, 0, 0, 0, 1]).await?;
+    loop {
+        let mut header = [0; 8];
+        switch.read_exact(&mut header).await?;
+        let [_, kind, high, low, number @ ..] = header;
+        let mut body = vec![0; usize::from(u16::from_be_bytes([high, low])).saturating_sub(header.len())];
+        switch.read_exact(&mut body).await?;
+        if kind == ECHO_REQUEST {
+            let mut reply = vec![VERSION, ECHO_REPLY, high, low];
+            reply.extend(number);
+            reply.extend(body);
+            switch.write_all(&reply).await?;
+        }
+    }
+}
+
+/// Runs `ovs-ofctl OPTIONS BRIDGE MORE`, with that input; what it prints.
+async fn ofctl(
+    run: &Path,
+    bridge: &str,
+    options: &[&str],
+    more: &[&str],
+    input: String,
+) -> Result<String, Error> {
     let mut target = std::ffi::OsString::from("unix:");
     target.push(run.join(format!("{bridge}.mgmt")));
     let mut child = Command::new("ovs-ofctl")
-        .args(["-O", "OpenFlow14", "--bundle", "add-flows"])
+        .args(["-O", "OpenFlow14"])
+        .args(options)
         .arg(target)
-        .arg("-")
+        .args(more)
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
-    let lines: String = flows.iter().map(|flow| format!("{flow}\n")).collect();
     let written = match child.stdin.take() {
-        Some(mut input) => input.write_all(lines.as_bytes()).await,
+        Some(mut pipe) => pipe.write_all(input.as_bytes()).await,
         None => Ok(()),
     };
     let output = child.wait_with_output().await?;
     if !output.status.success() {
         return Err(Error::Refused(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
-    Ok(written?)
+    written?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Mutex as Turn, oneshot};
+use tokio::sync::{Mutex as Turn, mpsc, oneshot};
 
 /// The database that holds bridges, ports and interfaces.
 const DATABASE: &str = "Open_vSwitch";
@@ -43,6 +43,7 @@ pub struct Client {
     writer: Arc<Turn<OwnedWriteHalf>>,
     waiting: Arc<Waiting>,
     next: AtomicU64,
+    updates: Mutex<Option<mpsc::UnboundedReceiver<Value>>>,
     reader: tokio::task::JoinHandle<()>,
 }
 
@@ -61,8 +62,9 @@ impl Client {
         let (reading, writing) = UnixStream::connect(socket).await?.into_split();
         let writer = Arc::new(Turn::new(writing));
         let waiting = Arc::new(Mutex::new(Some(HashMap::new())));
-        let reader = tokio::spawn(read(reading, Arc::clone(&writer), Arc::clone(&waiting)));
-        Ok(Self { writer, waiting, next: AtomicU64::new(0), reader })
+        let (told, updates) = mpsc::unbounded_channel();
+        let reader = tokio::spawn(read(reading, Arc::clone(&writer), Arc::clone(&waiting), told));
+        Ok(Self { writer, waiting, next: AtomicU64::new(0), updates: Mutex::new(Some(updates)), reader })
     }
 
     /// Carries out operations, all or none, and answers each one's result.
@@ -86,6 +88,19 @@ impl Client {
         }
     }
 
+    /// What is in these tables now, and what becomes of it until the connection
+    /// ends, each as RFC 7047's `<table-updates>`. `tables` is its
+    /// `<monitor-requests>`. Once a connection.
+    ///
+    /// # Errors
+    /// As [`Client::transact`]; [`Error::Unexpected`] the second time.
+    pub async fn monitor(&self, tables: Value) -> Result<(Value, mpsc::UnboundedReceiver<Value>), Error> {
+        let updates = self.updates.lock().take();
+        let updates = updates.ok_or_else(|| Error::Unexpected("it is monitored already".to_owned()))?;
+        let now = self.call("monitor", vec![json!(DATABASE), Value::Null, tables]).await?;
+        Ok((now, updates))
+    }
+
     async fn call(&self, method: &str, parameters: Vec<Value>) -> Answer {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
@@ -102,7 +117,12 @@ impl Client {
 }
 
 /// Takes what comes until the connection ends, then lets all who wait know.
-async fn read(mut from: OwnedReadHalf, to: Arc<Turn<OwnedWriteHalf>>, waiting: Arc<Waiting>) {
+async fn read(
+    mut from: OwnedReadHalf,
+    to: Arc<Turn<OwnedWriteHalf>>,
+    waiting: Arc<Waiting>,
+    told: mpsc::UnboundedSender<Value>,
+) {
     let mut buffer = Vec::new();
     'connected: loop {
         match from.read_buf(&mut buffer).await {
@@ -113,7 +133,13 @@ async fn read(mut from: OwnedReadHalf, to: Arc<Turn<OwnedWriteHalf>>, waiting: A
         if buffer.len() > LARGEST {
             break;
         }
-        for message in messages {
+        for mut message in messages {
+            if message.get("method").and_then(Value::as_str) == Some("update") {
+                let updates = message.pointer_mut("/params/1").map(Value::take);
+                // Nobody listens any more if the receiver was dropped.
+                let _ = told.send(updates.unwrap_or_default());
+                continue;
+            }
             if message.get("method").and_then(Value::as_str) == Some("echo") {
                 let reply = json!({"id": message.get("id"), "result": message.get("params"), "error": null});
                 if to.lock().await.write_all(reply.to_string().as_bytes()).await.is_err() {

@@ -1,13 +1,18 @@
-//! Neutron's own Open vSwitch agent against the server: it reports, wires ports,
-//! and has packets pass or not as groups say.
+//! Open vSwitch agents against the server, Neutron's own and this project's: both
+//! report, wire ports, and have packets pass or not as groups say.
 
 use anyhow::{Context, Result, ensure};
+use hadron_agent::openvswitch::{self, Settings};
+use hadron_bus::{Amqp, Bus};
 use hadron_dataplane_tests::{Host, Interface, Vm};
 use hadron_interop::openvswitch_agent::Agent;
 use hadron_sdk_testing::{Client, Server, until};
 use hadron_test_support::RabbitMq;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// How long the agent may take for what it does.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -67,6 +72,40 @@ async fn neutrons_agent_wires_ports_for_this_server() -> Result<()> {
     if result.is_err() {
         eprintln!("{}", agent.log());
     }
+    result
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn this_projects_agent_wires_ports_for_this_server() -> Result<()> {
+    let Some(host) = Host::start("own") else { return Ok(()) };
+    let Some(broker) = RabbitMq::start() else { return Ok(()) };
+    let server = Server::builder()
+        .mechanism_drivers(&["openvswitch"])
+        .config(&format!("[bus]\nurl = '{}'\n", broker.url()))
+        .start()
+        .await?;
+    let url = broker.url().parse().map_err(|problem: String| anyhow::anyhow!(problem))?;
+    let bus = Bus::amqp(Amqp::new(url, "h1"));
+    let settings = Settings {
+        host: "h1".to_owned(),
+        run_folder: host.run_folder().to_owned(),
+        integration_bridge: "br-int".to_owned(),
+        tunnel_bridge: "br-tun".to_owned(),
+        bridge_mappings: BTreeMap::new(),
+        datapath_type: "netdev".to_owned(),
+        local_ip: Some(IpAddr::from([192, 0, 2, 1])),
+        tunnel_types: ["vxlan".to_owned(), "gre".to_owned()].into(),
+        report_interval: Duration::from_secs(5),
+    };
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(openvswitch::run(settings, bus.clone(), stop.clone()));
+    let result = scenario(&server.client(), &host).await;
+    if result.is_err() {
+        eprintln!("{}", host.flows("br-int"));
+    }
+    stop.cancel();
+    running.await?;
+    bus.close().await;
     result
 }
 
