@@ -1,9 +1,9 @@
 //! Bridges and their first flows on a real Open vSwitch.
 
 use hadron_agent::bridges::{self, Kind};
+use hadron_agent::objects::Objects;
 use hadron_agent::openflow::{self, Flow};
 use hadron_agent::openvswitch::flows::{self, Flows, Joints};
-use hadron_agent::openvswitch::objects::Objects;
 use hadron_agent::ovsdb::{Client, Error};
 use hadron_dataplane_tests::Host;
 

@@ -2,12 +2,12 @@
 //! all that is known, and only what differs is written.
 
 use super::flows::{Flows, Joints, Wired};
-use super::objects::{Objects, Port, Segment, VERSIONS};
-use super::server::Server;
 use super::switch::{Interface, Switch};
 use super::vlans::Vlans;
-use super::{Settings, bridges_of};
+use super::{AGENT, Settings, bridges_of};
 use crate::bridges::{self, Kind};
+use crate::objects::{Objects, Port, Segment, VERSIONS};
+use crate::server::Server;
 use crate::{openflow, ovsdb};
 use hadron_bus::{Bus, CallError};
 use serde_json::Value;
@@ -80,7 +80,7 @@ pub async fn run(settings: Settings, bus: Bus, stop: CancellationToken) {
 async fn served(settings: &Settings, bus: &Bus) -> Result<(), Error> {
     let database = ovsdb::Client::connect(&settings.run_folder.join("db.sock")).await?;
     let joints = joined(settings, &database).await?;
-    let server = Server::new(bus.clone(), &settings.host);
+    let server = Server::new(bus.clone(), AGENT, &settings.host);
     while !server.is_alive().await.unwrap_or(false) {
         tracing::info!("no server answers yet");
         tokio::time::sleep(PAUSE).await;
@@ -91,7 +91,7 @@ async fn served(settings: &Settings, bus: &Bus) -> Result<(), Error> {
     let mut tasks = JoinSet::new();
     let (happened, mut events) = mpsc::unbounded_channel();
     listen(bus, &mut tasks, &happened);
-    server.report(settings, 0, true).await?;
+    server.report(settings.reported(0), true).await?;
     tasks.spawn(report(settings.clone(), server.clone(), devices.clone(), happened.clone()));
     let (run_folder, bridge) = (settings.run_folder.clone(), settings.integration_bridge.clone());
     let gone = happened.clone();
@@ -207,7 +207,7 @@ async fn report(
 ) {
     loop {
         tokio::time::sleep(settings.report_interval).await;
-        match server.report(&settings, devices.load(Ordering::Relaxed), false).await {
+        match server.report(settings.reported(devices.load(Ordering::Relaxed)), false).await {
             Ok(false) => {}
             Ok(true) => {
                 let _ = happened.send(Event::Missed);

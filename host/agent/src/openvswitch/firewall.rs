@@ -15,7 +15,7 @@
 //! allowed any more is marked.
 
 use super::flows::{Flows, Wired};
-use super::objects::{Objects, Port, Rule};
+use crate::objects::{Objects, Port, Rule};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 

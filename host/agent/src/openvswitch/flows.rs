@@ -2,7 +2,7 @@
 //! the server says of it, and of where tunnels end.
 
 use super::firewall;
-use super::objects::{Objects, Port, Segment};
+use crate::objects::{Objects, Port, Segment};
 use crate::openflow::Flow;
 use std::collections::{BTreeMap, BTreeSet};
 
