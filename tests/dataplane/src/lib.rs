@@ -1,6 +1,7 @@
 //! A real Open vSwitch in a network namespace of its own, and what is plugged
-//! into it.
+//! into it; and a server whose agents serve such hosts.
 
+pub mod cloud;
 mod vm;
 
 pub use vm::{Interface, Vm};
