@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: builds everything, then becomes the benchmark.
 
-use crate::build;
 use crate::workspace::Workspace;
+use crate::{build, setup};
 use anyhow::{Context, Result};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -26,6 +26,20 @@ pub(crate) fn bench(
     }
     if let Some(json) = json {
         bench.arg("--json").arg(json);
+    }
+    let error = bench.exec();
+    Err(error).context("target/release/hadron-bench could not be started")
+}
+
+/// Builds, then measures agents.
+pub(crate) fn agents(workspace: &Workspace, quick: bool) -> Result<()> {
+    setup::setup(workspace)?;
+    build::build(workspace)?;
+    build::program(workspace, "hadron-bench")?;
+    let mut bench = Command::new(workspace.path("target/release/hadron-bench"));
+    bench.arg("--agents").env("HADRON_TARGET", workspace.path("target"));
+    if quick {
+        bench.arg("--quick");
     }
     let error = bench.exec();
     Err(error).context("target/release/hadron-bench could not be started")

@@ -64,6 +64,9 @@ enum Task {
         /// Only messages, beside a bare producer and consumer of RabbitMQ
         #[arg(long, conflicts_with_all = ["quick", "database", "json"])]
         bus: bool,
+        /// Only agents: 1,000 ports on two hosts, 500 hosts at one server
+        #[arg(long, conflicts_with_all = ["bus", "database", "json"])]
+        agents: bool,
         /// Only this database: sqlite or postgres
         #[arg(long)]
         database: Option<String>,
@@ -99,6 +102,12 @@ enum Task {
         /// Only tests whose names begin so
         prefix: Vec<String>,
     },
+    /// Build two hosts, show who reaches whom, draw them, and run the tests of packets
+    Dataplane {
+        /// Also the tests that take minutes
+        #[arg(long)]
+        long: bool,
+    },
     /// Formatting, clippy and, where cargo-deny is installed, dependencies
     Lint,
     /// The rules about the source that no compiler knows
@@ -124,6 +133,7 @@ fn run(task: Task) -> Result<()> {
         Task::Setup => setup::setup(&workspace),
         Task::Test { long, filter } => test::test(&workspace, long, filter.as_deref()),
         Task::Bench { bus: true, .. } => bench::bus(&workspace),
+        Task::Bench { agents: true, quick, .. } => bench::agents(&workspace, quick),
         Task::Bench { quick, database, json, .. } => {
             bench::bench(&workspace, quick, database.as_deref(), json.as_deref())
         }
@@ -131,6 +141,7 @@ fn run(task: Task) -> Result<()> {
         Task::Replay { url } => whole::replay(&workspace, url.as_deref()),
         Task::Schemathesis { long } => test::test(&workspace, long, Some("schemathesis")),
         Task::Conformance { long, prefix } => whole::conformance(&workspace, long, &prefix),
+        Task::Dataplane { long } => whole::dataplane(&workspace, long),
         Task::Lint => lint::lint(&workspace),
         Task::Check => check::check(&workspace),
     }

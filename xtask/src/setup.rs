@@ -109,6 +109,7 @@ fn openvswitch() -> Result<()> {
         ("ethtool", "--version"),
         ("ping", "-V"),
         ("socat", "-V"),
+        ("iperf3", "--version"),
     ];
     let there = |(program, option): &(&str, &str)| say::succeeds(Command::new(program).arg(option));
     let missing: Vec<&str> =
@@ -117,7 +118,7 @@ fn openvswitch() -> Result<()> {
         return Ok(());
     }
     let missing = format!("programs for tests with Open vSwitch are not here: {}", missing.join(", "));
-    let packages = ["openvswitch-switch", "iproute2", "ethtool", "iputils-ping", "socat"];
+    let packages = ["openvswitch-switch", "iproute2", "ethtool", "iputils-ping", "socat", "iperf3"];
     optional("Open vSwitch", apt_install(&packages, &missing))
 }
 

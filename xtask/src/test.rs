@@ -17,6 +17,16 @@ pub(crate) fn test(workspace: &Workspace, long: bool, filter: Option<&str>) -> R
     // fewer dependencies, it would be compiled twice.
     guests::build(workspace)?;
 
+    run(workspace, long, &[], filter)
+}
+
+/// Runs the tests of some packages; what they need was set up and built before.
+pub(crate) fn of(workspace: &Workspace, long: bool, packages: &[&str]) -> Result<()> {
+    run(workspace, long, packages, None)
+}
+
+/// Runs the tests of these packages, of all where none is named.
+fn run(workspace: &Workspace, long: bool, packages: &[&str], filter: Option<&str>) -> Result<()> {
     let step = say::step("building and running the tests");
     let nextest = say::succeeds(Command::new("cargo-nextest").args(["nextest", "--version"]));
     let mut cargo = workspace.cargo();
@@ -33,7 +43,16 @@ pub(crate) fn test(workspace: &Workspace, long: bool, filter: Option<&str>) -> R
         say::note("cargo-nextest is not installed: using `cargo test`, which runs fewer tests at a time");
         cargo.args(["test", "--quiet", "--no-fail-fast"]);
     }
-    cargo.args(["--release", "--workspace"]);
+    cargo.arg("--release");
+    match (nextest, packages.is_empty()) {
+        (_, true) => drop(cargo.arg("--workspace")),
+        // Features of dependencies stay those of the whole workspace's build.
+        (true, false) => {
+            let named: Vec<String> = packages.iter().map(|name| format!("package({name})")).collect();
+            cargo.args(["--workspace", "--filterset", &named.join(" + ")]);
+        }
+        (false, false) => drop(cargo.args(packages.iter().flat_map(|name| ["--package", name]))),
+    }
     cargo.args(filter);
     if long {
         cargo.env("HADRON_TEST_LONG", "1");

@@ -1,8 +1,8 @@
-//! `cargo xtask faults`, `replay` and `conformance`: programs under tests/ that
+//! `cargo xtask faults`, `replay`, `conformance` and `dataplane`: programs under tests/ that
 //! work on a whole server.
 
 use crate::workspace::Workspace;
-use crate::{build, setup};
+use crate::{build, say, setup, test};
 use anyhow::{Context, Result};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -32,6 +32,18 @@ pub(crate) fn conformance(workspace: &Workspace, long: bool, prefixes: &[String]
     let mut arguments = if long { vec!["--long"] } else { Vec::new() };
     arguments.extend(prefixes.iter().map(String::as_str));
     start(workspace, "hadron-conformance", &arguments)
+}
+
+/// Builds two hosts and draws them, then has the tests of packets run.
+pub(crate) fn dataplane(workspace: &Workspace, long: bool) -> Result<()> {
+    setup::setup(workspace)?;
+    build::build(workspace)?;
+    build::program(workspace, "hadron-dataplane")?;
+    say::run(
+        Command::new(workspace.path("target/release/hadron-dataplane"))
+            .env("HADRON_TARGET", workspace.path("target")),
+    )?;
+    test::of(workspace, long, &["hadron-dataplane-tests"])
 }
 
 fn start(workspace: &Workspace, program: &str, arguments: &[&str]) -> Result<()> {

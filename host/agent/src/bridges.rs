@@ -23,7 +23,7 @@ pub enum Kind<'a> {
 /// # Errors
 /// The database's, and if the switch does not make it in 10 s.
 pub async fn bridge(database: &Client, name: &str, datapath: &str) -> Result<(), Error> {
-    if rows(database, "Bridge", name).await?.is_empty() {
+    if !exists(database, name).await? {
         database
             .transact(vec![
                 json!({"op": "insert", "table": "Interface", "uuid-name": "i",
@@ -47,6 +47,14 @@ pub async fn bridge(database: &Client, name: &str, datapath: &str) -> Result<(),
         ])
         .await?;
     ofport(database, name).await.map(drop)
+}
+
+/// Whether there is a bridge of that name.
+///
+/// # Errors
+/// The database's.
+pub async fn exists(database: &Client, name: &str) -> Result<bool, Error> {
+    Ok(!rows(database, "Bridge", name).await?.is_empty())
 }
 
 /// Makes a port on a bridge, unless it is there, and answers its number. A port

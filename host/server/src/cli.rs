@@ -1,6 +1,7 @@
 //! The command line. Help texts are part of the product: each says what a
 //! command is for, and shows it being used.
 
+use crate::config::AgentKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ Examples:
   hadron config show                        every setting, its value, and where that comes from
   hadron plugin add acme.wasm --grant http=http://10.0.0.5:8080
                                             add a vendor's driver to the running server
+  hadron agent openvswitch                  wire the ports of this host
   hadron journal list --plugin acme         what still waits to be delivered to it
 
 Exit codes:
@@ -38,6 +40,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Start the server
     Serve(ServeArgs),
+    /// Start an agent on a host that the server has ports on
+    Agent(AgentArgs),
     /// See, add, upgrade and remove plugins of the running server
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -84,14 +88,11 @@ pub(crate) struct ConfigArgs {
 impl ConfigArgs {
     /// Settings that flags give: key, value, the flag's name.
     pub(crate) fn flags(&self) -> Vec<(String, String, String)> {
-        let named = [
+        let named = given([
             ("data_folder", &self.data_folder, "--data-folder"),
             ("database.url", &self.database, "--database"),
             ("plugins.folder", &self.plugin_folder, "--plugin-folder"),
-        ];
-        let named = named.into_iter().filter_map(|(key, value, flag)| {
-            value.as_ref().map(|value| (key.to_owned(), value.clone(), flag.to_owned()))
-        });
+        ]);
         let set = self.set.iter().map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             (key.trim().to_owned(), value.to_owned(), "--set".to_owned())
@@ -106,6 +107,8 @@ Examples:
   hadron serve --listen 127.0.0.1:9696 --data-folder /var/lib/hadron
   hadron serve --database postgres://hadron:secret@db/hadron --set database.units=32
   hadron serve --set auth.mode=http_basic --set auth.htpasswd=/etc/hadron/htpasswd
+  hadron serve --with-agent openvswitch --set bus.host=compute-1
+                                            a cloud of one host, without a broker
 
 Settings come from defaults, a file, HADRON_SECTION__KEY in the environment and flags; the later
 ones win. SIGTERM or SIGINT (Ctrl-C) finishes the requests under way and stops; a second one stops
@@ -116,6 +119,26 @@ pub(crate) struct ServeArgs {
     /// Address and port of the REST API
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<String>,
+    /// Also run an agent of this host in the server's process; may be repeated
+    #[arg(long = "with-agent", value_enum, value_name = "KIND")]
+    pub(crate) with_agents: Vec<AgentKind>,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+impl ServeArgs {
+    /// Settings that flags give: key, value, the flag's name.
+    pub(crate) fn flags(&self) -> Vec<(String, String, String)> {
+        let kinds: Vec<String> = self.with_agents.iter().map(|kind| kind.name()).collect();
+        let kinds = Some(kinds.join(",")).filter(|kinds| !kinds.is_empty());
+        let named = given([("listen", &self.listen, "--listen"), ("agents.with", &kinds, "--with-agent")]);
+        self.config.flags().into_iter().chain(named).chain(self.log.flags()).collect()
+    }
+}
+
+/// What is logged, and how.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct LogArgs {
     /// What is logged: error, warn, info, debug, trace, or a filter as `info,hadron_store=debug`
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
@@ -124,19 +147,61 @@ pub(crate) struct ServeArgs {
     pub(crate) log_format: Option<String>,
 }
 
-impl ServeArgs {
+impl LogArgs {
+    fn flags(&self) -> Vec<(String, String, String)> {
+        let named =
+            [("log.level", &self.log_level, "--log-level"), ("log.format", &self.log_format, "--log-format")];
+        given(named).collect()
+    }
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  hadron agent openvswitch --set openvswitch.local_ip=192.0.2.11 --set openvswitch.tunnel_types=vxlan
+  hadron agent openvswitch --config /etc/hadron/agent.toml --host compute-1
+
+It needs bus.url, better as HADRON_BUS__URL, and the right to reach what it programs: as a rule root.
+Settings come from the same places as the server's; `hadron config show` lists them. SIGTERM or
+SIGINT stops the agent; what the host carries stays, and an agent that starts again takes it over.")]
+pub(crate) struct AgentArgs {
+    /// Which
+    #[arg(value_enum)]
+    pub(crate) kind: AgentKind,
+    /// Configuration file [default: ./hadron.toml, else /etc/hadron/hadron.toml, where present]
+    #[arg(long, value_name = "FILE", env = "HADRON_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// What the server calls this host [default: the host's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<String>,
+    /// Any setting, as `hadron config show` names it; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+impl AgentArgs {
+    /// Where the configuration comes from.
+    pub(crate) fn config_args(&self) -> ConfigArgs {
+        ConfigArgs { config: self.config.clone(), set: self.set.clone(), ..ConfigArgs::default() }
+    }
+
     /// Settings that flags give: key, value, the flag's name.
     pub(crate) fn flags(&self) -> Vec<(String, String, String)> {
-        let named = [
-            ("listen", &self.listen, "--listen"),
-            ("log.level", &self.log_level, "--log-level"),
-            ("log.format", &self.log_format, "--log-format"),
-        ];
-        let named = named.into_iter().filter_map(|(key, value, flag)| {
-            value.as_ref().map(|value| (key.to_owned(), value.clone(), flag.to_owned()))
-        });
-        self.config.flags().into_iter().chain(named).collect()
+        let host = given([("bus.host", &self.host, "--host")]);
+        self.config_args().flags().into_iter().chain(host).chain(self.log.flags()).collect()
     }
+}
+
+/// Of settings that flags may give those that they do: key, value, the flag's name.
+fn given<const N: usize>(
+    named: [(&str, &Option<String>, &str); N],
+) -> impl Iterator<Item = (String, String, String)> {
+    let given = named.map(|(key, value, flag)| {
+        value.as_ref().map(|value| (key.to_owned(), value.clone(), flag.to_owned()))
+    });
+    given.into_iter().flatten()
 }
 
 /// Which server is meant, and how the answer is printed.

@@ -5,12 +5,14 @@
 //! a misspelt key is found, and what `hadron config show` prints cannot drift
 //! from what the server does.
 
+mod agents;
 mod bus;
 mod check;
 mod keys;
 mod layers;
 mod show;
 
+pub(crate) use agents::Kind as AgentKind;
 pub(crate) use keys::LIVE;
 pub(crate) use layers::{Layers, Sources};
 pub(crate) use show::{json, toml};
@@ -50,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) tls: Tls,
     pub(crate) metrics: Metrics,
     pub(crate) telemetry: Telemetry,
+    agents: agents::Agents,
+    openvswitch: agents::OpenVswitch,
     /// By the names that the lists of `plugins` use.
     #[serde(default)]
     pub(crate) plugin: BTreeMap<String, PluginConfig>,
@@ -238,6 +242,23 @@ pub(crate) fn load_with(args: &ConfigArgs, flags: Vec<(String, String, String)>)
     if problems.is_empty() { Ok(config) } else { Err(wrong(problems)) }
 }
 
+/// As `load_with`, for an agent in a process of its own: what only the server needs
+/// is not asked for.
+pub(crate) fn load_agent(
+    args: &ConfigArgs,
+    flags: Vec<(String, String, String)>,
+    kind: AgentKind,
+) -> Result<Config, Failure> {
+    let config = layers(args, flags)?.config().map_err(wrong)?;
+    let mut problems = config.bus.problems();
+    problems.extend(config.agent_problems(kind));
+    match (problems.is_empty(), config.bus.has_broker()) {
+        (false, _) => Err(wrong(problems)),
+        (true, false) => Err(crate::agents::needs_broker(kind)),
+        (true, true) => Ok(config),
+    }
+}
+
 /// The data folder alone. Names and kinds of all settings are checked; what only
 /// the server needs is not asked for: its secrets need not be where the
 /// operator's commands run.
@@ -256,7 +277,7 @@ pub(crate) fn remarks(config: &Config) -> Vec<String> {
     check::remarks(config)
 }
 
-fn wrong(problems: Vec<String>) -> Failure {
+pub(crate) fn wrong(problems: Vec<String>) -> Failure {
     Failure::new(Exit::Configuration, format!("the configuration is wrong:\n  {}", problems.join("\n  ")))
 }
 

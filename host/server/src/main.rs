@@ -4,6 +4,7 @@
 //! together, started, stopped, and reached by its operator.
 #![forbid(unsafe_code)]
 
+mod agents;
 mod cli;
 mod commands;
 mod config;
@@ -11,6 +12,7 @@ mod control;
 mod exit;
 mod logging;
 mod serve;
+mod stopping;
 mod table;
 
 use clap::Parser;
@@ -21,6 +23,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
+        Command::Agent(args) => agents::run(&args),
         Command::Plugin(command) => commands::plugin::run(command),
         Command::Journal(command) => commands::journal::run(command),
         Command::Policy(command) => commands::policy::run(command),

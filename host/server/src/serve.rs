@@ -1,8 +1,8 @@
 //! `hadron serve`: puts the parts together, and takes them apart in order.
 //!
 //! Up: address, data folder, store, bus, runtime, plugins, control socket,
-//! requests. Down: `/readyz` says so, no new connections, requests under way, the
-//! runtime, the bus, the store.
+//! requests, agents. Down: `/readyz` says so, no new connections, requests under way,
+//! agents, the runtime, the bus, the store.
 
 mod banner;
 mod data_folder;
@@ -11,11 +11,13 @@ mod metrics;
 mod reload;
 mod tls;
 
+use crate::agents;
 use crate::cli::ServeArgs;
 use crate::config::{self, AuthMode, Config, Scraped};
 use crate::control;
 use crate::exit::{Exit, Failure};
 use crate::logging::Logging;
+use crate::stopping::Stopping;
 pub(crate) use data_folder::DataFolder;
 use hadron_api::{Api, Auth, Htpasswd, Keystone};
 use hadron_runtime::Runtime;
@@ -27,15 +29,16 @@ pub(crate) use reload::{Reload, Reloaded, problems};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tls::Certificates;
+pub(crate) use tls::install_provider;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 /// Serves until told to stop.
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let began = Instant::now();
-    tls::install_provider();
+    install_provider();
     let config = config::load_with(&args.config, args.flags())?;
     let threads = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -108,10 +111,15 @@ async fn serve(config: Config, args: ServeArgs, logging: Logging, began: Instant
     info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
 
     let requests = tokio::spawn(listening.serve(stop.clone(), drain));
+    let mut agents = JoinSet::new();
+    for kind in config.with_agents().map_err(|problem| config::wrong(vec![problem]))? {
+        agents::start(kind, &config, &bus, &stop, &mut agents)?;
+    }
     let notice = Duration::from_millis(config.drain_notice_ms);
     told_to_stop(stopping, &api, notice, requests, stop).await;
 
     let _ = control.await;
+    while agents.join_next().await.is_some() {}
     runtime.shutdown(drain).await;
     bus.close().await;
     store.close().await;
@@ -167,27 +175,6 @@ async fn told_to_stop(
         () = stopping.next() => {
             warn!("told again: stopping at once");
             std::process::exit(1);
-        }
-    }
-}
-
-/// SIGTERM and SIGINT, heard from when this is made.
-struct Stopping(Option<(Signal, Signal)>);
-
-impl Stopping {
-    fn listen() -> Stopping {
-        let both = signal(SignalKind::terminate()).and_then(|t| Ok((t, signal(SignalKind::interrupt())?)));
-        Stopping(
-            both.inspect_err(|_| warn!("cannot listen for signals: only SIGKILL will stop this server")).ok(),
-        )
-    }
-
-    /// The next of them.
-    async fn next(&mut self) {
-        let Some((terminate, interrupt)) = &mut self.0 else { return std::future::pending().await };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
         }
     }
 }

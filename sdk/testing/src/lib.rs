@@ -37,6 +37,6 @@ pub use builder::{Builder, Plugin};
 pub use client::{Answer, Client};
 pub use error::{Error, Result};
 pub use guest::{build_guest, encode};
-pub use locate::{component, environment, python};
+pub use locate::{binary, component, environment, python};
 pub use server::{Output, Server};
 pub use wait::until;

@@ -26,7 +26,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
 }
 
 /// The `hadron` program.
-pub(crate) fn binary() -> Result<PathBuf> {
+pub fn binary() -> Result<PathBuf> {
     if let Some(given) = std::env::var_os("HADRON_BIN").map(PathBuf::from) {
         return match given.is_file() {
             true => Ok(given),

@@ -6,6 +6,7 @@
 //! and runs it.
 #![forbid(unsafe_code)]
 
+mod agents;
 mod cases;
 mod client;
 mod database;
@@ -39,6 +40,9 @@ struct Options {
     /// A smaller run, in about a minute
     #[arg(long)]
     quick: bool,
+    /// Only agents: many ports on two hosts, many hosts at one server
+    #[arg(long)]
+    agents: bool,
     /// Only this database
     #[arg(long, value_enum)]
     database: Option<Kind>,
@@ -93,6 +97,10 @@ const RECORDING: usize = 8;
 
 fn main() -> Result<()> {
     let options = Options::parse();
+    if options.agents {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        return runtime.block_on(agents::measure(if options.quick { agents::QUICK } else { agents::FULL }));
+    }
     // One thread: the load shares the processors with the server.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let report = runtime.block_on(bench(&options))?;

@@ -105,6 +105,11 @@ impl Cloud {
         &self.broker
     }
 
+    /// The server, to stop it and start it again.
+    pub fn server_mut(&mut self) -> &mut Server {
+        &mut self.server
+    }
+
     /// The server's API.
     pub fn client(&self) -> Client {
         self.server.client()

@@ -1,9 +1,17 @@
 //! A real Open vSwitch in a network namespace of its own, and what is plugged
 //! into it; and a server whose agents serve such hosts.
 
+mod agent;
 pub mod cloud;
+mod picture;
+mod two;
+mod underlay;
 mod vm;
 
+pub use agent::Agent;
+pub use picture::{picture, pictures};
+pub use two::Two;
+pub use underlay::{PHYSICAL_BRIDGE, join, tunnel_ip};
 pub use vm::{Interface, Vm};
 
 use std::path::Path;
@@ -48,11 +56,24 @@ impl Host {
         host.running.push(server);
         host.wait_for("db.sock");
         run(Command::new("ovs-vsctl").args([&format!("--db=unix:{socket}"), "--no-wait", "init"]));
-        let (socket, control) =
-            (format!("unix:{socket}"), format!("--unixctl={}", host.run_folder().join("sw.ctl").display()));
-        let switch = host.spawn(&["ovs-vswitchd", &socket, &control, "--disable-system", "-vconsole:off"]);
-        host.running.push(switch);
+        host.start_switch();
         host
+    }
+
+    /// Starts the switch, with what its database says.
+    pub fn start_switch(&mut self) {
+        let socket = format!("unix:{}", self.run_folder().join("db.sock").display());
+        let control = format!("--unixctl={}", self.run_folder().join("sw.ctl").display());
+        let switch = self.spawn(&["ovs-vswitchd", &socket, &control, "--disable-system", "-vconsole:off"]);
+        self.running.push(switch);
+    }
+
+    /// Ends the switch at once, and all its flows; the database stays.
+    pub fn kill_switch(&mut self) {
+        if let Some(mut switch) = self.running.pop() {
+            let _ = switch.kill();
+            let _ = switch.wait();
+        }
     }
 
     /// The folder with the switch's sockets.
@@ -95,9 +116,22 @@ impl Host {
         let mut words = vec!["add-port".to_owned(), "br-int".to_owned(), tap.clone(), "--".to_owned()];
         words.extend(["set".to_owned(), "interface".to_owned(), tap]);
         words.extend(ids.map(|(name, value)| format!("external_ids:{name}={value}")));
-        let socket = format!("--db=unix:{}", self.run_folder().join("db.sock").display());
-        run(Command::new("ovs-vsctl").arg(socket).args(words));
+        self.vsctl(&words.iter().map(String::as_str).collect::<Vec<_>>());
         vm
+    }
+
+    /// Plugs interfaces of the switch's own into its integration bridge, for these
+    /// ports, all at once: they are as many as wanted, and nothing is behind them.
+    pub fn plug_many(&self, ports: &[&str]) {
+        let mut words = vec!["--no-wait".to_owned()];
+        for port in ports {
+            let name = format!("tap{}", port.get(..11).unwrap_or(port));
+            words.extend(
+                ["--", "add-port", "br-int", &name, "--", "set", "interface", &name].map(str::to_owned),
+            );
+            words.extend(["type=internal".to_owned(), format!("external_ids:iface-id={port}")]);
+        }
+        self.vsctl(&words.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
     fn spawn(&self, command: &[&str]) -> Child {

@@ -44,6 +44,8 @@ enum Error {
     Server(#[from] CallError),
     #[error("Open vSwitch has ended")]
     SwitchGone,
+    #[error("there is no bridge {bridge} for the physical network {network}: make it, or map another")]
+    NoBridge { network: String, bridge: String },
 }
 
 /// Something that happened.
@@ -149,6 +151,9 @@ async fn joined(settings: &Settings, database: &ovsdb::Client) -> Result<Joints,
         joints.from_tunnels = bridges::port(database, outer, "patch-int", Kind::Patch("patch-tun")).await?;
     }
     for (network, bridge) in &settings.bridge_mappings {
+        if !bridges::exists(database, bridge).await? {
+            return Err(Error::NoBridge { network: network.clone(), bridge: bridge.clone() });
+        }
         let (inside, outside) = (format!("int-{bridge}"), format!("phy-{bridge}"));
         let here = bridges::port(database, inner, &inside, Kind::Patch(&outside)).await?;
         let there = bridges::port(database, bridge, &outside, Kind::Patch(&inside)).await?;

@@ -95,8 +95,13 @@ impl Section {
         }
     }
 
-    /// How this server's host is called.
-    fn host(&self) -> String {
+    /// Whether there is one.
+    pub(crate) fn has_broker(&self) -> bool {
+        self.url().is_some()
+    }
+
+    /// What this host is called.
+    pub(crate) fn host(&self) -> String {
         let given = Some(self.host.trim().to_owned()).filter(|host| !host.is_empty());
         let named = || std::fs::read_to_string(HOSTNAME).ok().map(|name| name.trim().to_owned());
         given.or_else(named).filter(|host| !host.is_empty()).unwrap_or_else(|| "localhost".to_owned())

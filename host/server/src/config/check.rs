@@ -37,6 +37,10 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         );
     }
     problems.extend(config.bus.problems());
+    match config.with_agents() {
+        Ok(kinds) => problems.extend(kinds.into_iter().flat_map(|kind| config.agent_problems(kind))),
+        Err(problem) => problems.push(problem),
+    }
     let mut seen = BTreeSet::new();
     for (list, names) in lists(config) {
         for name in names {

@@ -227,7 +227,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "bus.host",
         kind: Kind::Text,
         default: r#""""#,
-        doc: "This server's own name on the bus: TOPIC.HOST reaches it. Empty for the host's name.",
+        doc: "What this host is called, by the server and by its agents: TOPIC.HOST reaches them, and ports are bound to it. Empty for the host's name.",
     },
     Key {
         name: "bus.exchange",
@@ -462,6 +462,60 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Ratio,
         default: "1.0",
         doc: "Part of the traces that begin here which is collected, 0 to 1; a caller's own decision is kept, and OTEL_TRACES_SAMPLER wins where it is set.",
+    },
+    Key {
+        name: "agents.with",
+        kind: Kind::List,
+        default: "[]",
+        doc: "Agents that `hadron serve` runs in its own process, on this host: openvswitch.",
+    },
+    Key {
+        name: "agents.report_interval_s",
+        kind: Kind::Integer(1, 3600),
+        default: "30",
+        doc: "How often an agent says that it lives, s; as Neutron's report_interval. The server takes an agent for dead that it has not heard of for agent_down_time.",
+    },
+    Key {
+        name: "openvswitch.run_folder",
+        kind: Kind::Path,
+        default: r#""/var/run/openvswitch""#,
+        doc: "Folder with the sockets of Open vSwitch: db.sock and a BRIDGE.mgmt each.",
+    },
+    Key {
+        name: "openvswitch.integration_bridge",
+        kind: Kind::Text,
+        default: r#""br-int""#,
+        doc: "The bridge that devices are plugged into; made where it is not there.",
+    },
+    Key {
+        name: "openvswitch.tunnel_bridge",
+        kind: Kind::Text,
+        default: r#""br-tun""#,
+        doc: "The bridge that tunnels leave from; made where it is not there, with a local_ip.",
+    },
+    Key {
+        name: "openvswitch.bridge_mappings",
+        kind: Kind::List,
+        default: "[]",
+        doc: "The bridge of each physical network, as [\"physnet1:br-eth1\"]; these bridges must be there, with the host's interface in them.",
+    },
+    Key {
+        name: "openvswitch.datapath_type",
+        kind: Kind::Choice(&["system", "netdev"]),
+        default: r#""system""#,
+        doc: "Where packets are forwarded: in the kernel (system) or by Open vSwitch itself (netdev).",
+    },
+    Key {
+        name: "openvswitch.local_ip",
+        kind: Kind::Text,
+        default: r#""""#,
+        doc: "The address of this host at which its tunnels end. Empty: no tunnels.",
+    },
+    Key {
+        name: "openvswitch.tunnel_types",
+        kind: Kind::List,
+        default: "[]",
+        doc: "Types of tunnels that this host has, of vxlan, gre, geneve. Needs a local_ip.",
     },
 ];
 
