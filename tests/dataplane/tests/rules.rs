@@ -84,6 +84,14 @@ impl End {
     }
 }
 
+/// What each reaches of the other, tried at the same time.
+fn both(one: &End, other: &End) -> (BTreeSet<Probe>, BTreeSet<Probe>) {
+    std::thread::scope(|scope| {
+        let back = scope.spawn(|| other.reaches(one));
+        (one.reaches(other), back.join().unwrap())
+    })
+}
+
 fn quiet(vm: &Vm, command: &[&str]) -> Result<Child> {
     Ok(vm.inside(command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
 }
@@ -156,17 +164,15 @@ async fn each_kind_of_rule_lets_through_what_it_says_and_nothing_else() -> Resul
     for (rule, passes) in rules(&open, &addresses) {
         let passes: BTreeSet<Probe> = passes.into_iter().collect();
         let nothing = BTreeSet::new();
-        let mut made = Vec::new();
         // (what goes out of the port that is tried, what comes in)
         for (direction, (out, into)) in [("egress", (&passes, &nothing)), ("ingress", (&nothing, &passes))] {
             let mut body = rule.clone();
             body["security_group_id"] = json!(group);
             body["direction"] = json!(direction);
             let id = word(&create(&client, "security_group_rule", body.clone()).await?, "id")?;
-            made.push(id.clone());
             let what = format!("{body} to let {out:?} out and {into:?} in");
             until(&what, PATIENCE, || async {
-                let (went, came) = (tried.reaches(&peer), peer.reaches(&tried));
+                let (went, came) = both(&tried, &peer);
                 Ok((went == *out && came == *into).then_some(()))
             })
             .await?;
@@ -174,7 +180,8 @@ async fn each_kind_of_rule_lets_through_what_it_says_and_nothing_else() -> Resul
         }
     }
     until("nothing to pass without a rule", PATIENCE, || async {
-        Ok((tried.reaches(&peer).is_empty() && peer.reaches(&tried).is_empty()).then_some(()))
+        let (went, came) = both(&tried, &peer);
+        Ok((went.is_empty() && came.is_empty()).then_some(()))
     })
     .await?;
     agent.stop().await
