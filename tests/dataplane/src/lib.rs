@@ -92,6 +92,15 @@ impl Host {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// The connections that the switch tracks, one a line.
+    pub fn tracked(&self) -> String {
+        let control = self.run_folder().join("sw.ctl").display().to_string();
+        let output =
+            Command::new("ovs-appctl").args(["-t", &control, "dpctl/dump-conntrack"]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// A program that is run on it and finds its switch.
     pub fn inside(&self, command: &[&str]) -> Command {
         let mut inside = Command::new("ip");

@@ -6,13 +6,18 @@
 //! | 71 | is the sender who it says it is |
 //! | 72 | do its groups let it send this |
 //! | 73 | it may: where to |
+//! | 74 | before 72: do its stateless groups let it send this |
 //! | 81 | is it what everybody may be sent |
 //! | 82 | do its groups let it be sent this |
+//! | 83 | before 82: do its stateless groups let it be sent this |
 //! | 94 | out of here, as the switch would without groups |
 //!
 //! Register 5 holds the port's number, register 6 its VLAN here, which is the
 //! zone in which its connections are tracked, too. A connection that is not
-//! allowed any more is marked.
+//! allowed any more is marked. What a stateless group lets through is not
+//! tracked, so its answers pass only where a rule lets them. (Neutron's switch
+//! firewall takes stateless groups for stateful ones; this is how its iptables
+//! firewall has them.)
 
 use super::flows::{Flows, Wired};
 use crate::objects::{Objects, Port, Rule};
@@ -22,8 +27,10 @@ use std::fmt::Write as _;
 const SENDER: u8 = 71;
 const SENT: u8 = 72;
 const MAY_SEND: u8 = 73;
+const SENT_UNTRACKED: u8 = 74;
 const RECEIVER: u8 = 81;
 const RECEIVED: u8 = 82;
+const RECEIVED_UNTRACKED: u8 = 83;
 const OUT: u8 = 94;
 
 /// Tracks a packet's connection, in its VLAN's zone.
@@ -33,6 +40,29 @@ const ZONE: &str = "zone=NXM_NX_REG6[0..15]";
 /// 143), routers and neighbours (RFC 4890, 4.4.1).
 const ICMP6_SENT: [u8; 6] = [130, 131, 132, 133, 135, 143];
 const ICMP6_RECEIVED: [u8; 5] = [130, 131, 132, 134, 135];
+
+/// Which kinds of groups a port is in.
+#[derive(Clone, Copy)]
+struct Groups {
+    /// Some whose rules hold for each packet by itself.
+    has_stateless: bool,
+    /// Some whose rules hold for connections, or none at all.
+    has_stateful: bool,
+}
+
+impl Groups {
+    fn of(port: &Port, objects: &Objects) -> Groups {
+        Groups {
+            has_stateless: port.groups.iter().any(|group| !is_stateful(objects, group)),
+            has_stateful: port.groups.is_empty()
+                || port.groups.iter().any(|group| is_stateful(objects, group)),
+        }
+    }
+}
+
+fn is_stateful(objects: &Objects, group: &str) -> bool {
+    objects.groups.get(group).copied().unwrap_or(true)
+}
 
 /// The flows for all ports that groups apply to.
 pub fn write(secured: &[Wired<'_>], objects: &Objects, flows: &mut Flows) {
@@ -47,12 +77,18 @@ pub fn write(secured: &[Wired<'_>], objects: &Objects, flows: &mut Flows) {
     flows.add(OUT, 1, "", "NORMAL");
     let mut remote = Remotes::default();
     for wired in secured {
-        sender(wired, flows);
-        receiver(wired, flows);
-        connections(wired, flows);
+        let groups = Groups::of(wired.port, objects);
+        sender(wired, groups, flows);
+        receiver(wired, groups, flows);
+        if groups.has_stateless {
+            untracked(wired, groups, flows);
+        }
+        if groups.has_stateful {
+            connections(wired, flows);
+        }
+        onward(wired, flows);
         for rule in wired.port.groups.iter().flat_map(|group| objects.rules_of(group)) {
-            let stateful = objects.groups.get(&rule.security_group_id).copied().unwrap_or(true);
-            allow(wired, rule, stateful, objects, &mut remote, flows);
+            allow(wired, rule, is_stateful(objects, &rule.security_group_id), objects, &mut remote, flows);
         }
     }
     remote.write(objects, flows);
@@ -74,10 +110,13 @@ fn link_local(mac: &str) -> Option<String> {
 }
 
 /// Nobody pretends to be somebody else: by ARP, neighbour discovery, or IP.
-fn sender(wired: &Wired<'_>, flows: &mut Flows) {
+fn sender(wired: &Wired<'_>, groups: Groups, flows: &mut Flows) {
     let (number, port) = (wired.number, wired.port);
     let from = format!("reg5={number},in_port={number}");
-    let track = format!("ct(table={SENT},{ZONE})");
+    let track = match groups.has_stateless {
+        true => format!("resubmit(,{SENT_UNTRACKED})"),
+        false => format!("ct(table={SENT},{ZONE})"),
+    };
     let out = format!("resubmit(,{OUT})");
     let mut macs = BTreeSet::from([port.mac.clone()]);
     for (mac, ip) in senders(port) {
@@ -123,7 +162,7 @@ fn neighbour(from: &str, mac: &str, ip: &str, flows: &mut Flows) {
 }
 
 /// What everybody is sent: what finds and gives addresses.
-fn receiver(wired: &Wired<'_>, flows: &mut Flows) {
+fn receiver(wired: &Wired<'_>, groups: Groups, flows: &mut Flows) {
     let number = wired.number;
     let (to, output) = (format!("reg5={number}"), format!("output:{number}"));
     flows.add(RECEIVER, 100, format!("arp,{to}"), &output);
@@ -132,18 +171,46 @@ fn receiver(wired: &Wired<'_>, flows: &mut Flows) {
     }
     flows.add(RECEIVER, 95, format!("udp,{to},tp_src=67,tp_dst=68"), &output);
     flows.add(RECEIVER, 95, format!("udp6,{to},tp_src=547,tp_dst=546"), &output);
+    if groups.has_stateless {
+        for family in ["ip", "ipv6"] {
+            flows.add(RECEIVER, 90, format!("{family},{to}"), format!("resubmit(,{RECEIVED_UNTRACKED})"));
+        }
+    } else {
+        track_received(RECEIVER, [90, 80], &to, flows);
+    }
+}
+
+/// Looks at the connection of what is sent to a port, unless that was done.
+fn track_received(table: u8, priorities: [u16; 2], to: &str, flows: &mut Flows) {
+    let [untracked, tracked] = priorities;
     for family in ["ip", "ipv6"] {
         let track = format!("ct(table={RECEIVED},{ZONE})");
-        flows.add(RECEIVER, 90, format!("ct_state=-trk,{family},{to}"), track);
+        flows.add(table, untracked, format!("ct_state=-trk,{family},{to}"), track);
     }
-    flows.add(RECEIVER, 80, format!("ct_state=+trk,{to}"), format!("resubmit(,{RECEIVED})"));
+    flows.add(table, tracked, format!("ct_state=+trk,{to}"), format!("resubmit(,{RECEIVED})"));
+}
+
+/// What no stateless group lets through, of a port that is in one: the others are
+/// asked, if there are any.
+fn untracked(wired: &Wired<'_>, groups: Groups, flows: &mut Flows) {
+    flows.add(SENT_UNTRACKED, 0, "", "drop");
+    flows.add(RECEIVED_UNTRACKED, 0, "", "drop");
+    if groups.has_stateful {
+        let of = format!("reg5={}", wired.number);
+        for family in ["ip", "ipv6"] {
+            flows.add(SENT_UNTRACKED, 1, format!("{family},{of}"), format!("ct(table={SENT},{ZONE})"));
+        }
+        track_received(RECEIVED_UNTRACKED, [1, 1], &of, flows);
+    }
 }
 
 /// What belongs to a connection that was let through, and what does not.
 fn connections(wired: &Wired<'_>, flows: &mut Flows) {
     let (number, vlan) = (wired.number, wired.vlan);
     let of = format!("reg5={number}");
-    let passes = [(SENT, format!("resubmit(,{OUT})")), (RECEIVED, format!("output:{number}"))];
+    // An answer to a port on the same host passes its flows too: it may be one
+    // whose groups let no answers in.
+    let passes = [(SENT, format!("resubmit(,{MAY_SEND})")), (RECEIVED, format!("output:{number}"))];
     for (table, pass) in &passes {
         flows.add(*table, 50, format!("ct_mark=0x1,{of}"), "drop");
         for state in ["+est-rel+rpl", "-new-est+rel-inv"] {
@@ -156,7 +223,13 @@ fn connections(wired: &Wired<'_>, flows: &mut Flows) {
             flows.add(*table, 40, format!("ct_state=+est,{family},{of}"), mark);
         }
     }
-    // To a port on the same host goes what its groups let through.
+}
+
+/// To a port on the same host goes what its groups let through; all else as the
+/// switch has it.
+fn onward(wired: &Wired<'_>, flows: &mut Flows) {
+    let (number, vlan) = (wired.number, wired.vlan);
+    let of = format!("reg5={number}");
     let mac = &wired.port.mac;
     flows.add(
         MAY_SEND,
@@ -177,8 +250,8 @@ struct Place {
     /// The member of a match with the other end's address.
     remote: &'static str,
     family: &'static str,
-    /// Of a connection that there is, and of a new one.
-    passes: [(&'static str, String); 2],
+    /// By state of the connection.
+    passes: Vec<(&'static str, String)>,
 }
 
 fn place(wired: &Wired<'_>, rule: &Rule, stateful: bool) -> Place {
@@ -187,13 +260,22 @@ fn place(wired: &Wired<'_>, rule: &Rule, stateful: bool) -> Place {
     let family = if is_v6 { "ipv6" } else { "ip" };
     if rule.direction == "ingress" {
         let output = format!("output:{number}");
-        let first = if stateful { format!("ct(commit,{ZONE}),{output}") } else { output.clone() };
+        let first = format!("ct(commit,{ZONE}),{output}");
         let remote = if is_v6 { "ipv6_src" } else { "nw_src" };
-        Place { table: RECEIVED, remote, family, passes: [("+est-rel-rpl", output), ("+new-est", first)] }
+        let (table, passes) = match stateful {
+            true => (RECEIVED, vec![("+est-rel-rpl", output), ("+new-est", first)]),
+            // A sender on this host whose groups are stateful expects answers.
+            false => (RECEIVED_UNTRACKED, vec![("-new", output), ("+new-est", first)]),
+        };
+        Place { table, remote, family, passes }
     } else {
         let on = format!("resubmit(,{MAY_SEND})");
         let remote = if is_v6 { "ipv6_dst" } else { "nw_dst" };
-        Place { table: SENT, remote, family, passes: [("+est-rel-rpl", on.clone()), ("+new-est", on)] }
+        let (table, passes) = match stateful {
+            true => (SENT, vec![("+est-rel-rpl", on.clone()), ("+new-est", on)]),
+            false => (SENT_UNTRACKED, vec![("-trk", on)]),
+        };
+        Place { table, remote, family, passes }
     }
 }
 
@@ -453,6 +535,69 @@ mod tests {
         assert_eq!(protocol(&rule(Some("icmp"), Some(128), None), "ipv6"), ["icmp6,icmp_type=128"]);
         assert_eq!(protocol(&rule(Some("vrrp"), None, None), "ip"), ["ip,nw_proto=112"]);
         assert!(protocol(&rule(Some("nosuch"), None, None), "ip").is_empty());
+    }
+
+    fn port(group: &str) -> Port {
+        Port {
+            id: "p".into(),
+            network_id: "n".into(),
+            mac: "fa:16:3e:00:00:01".into(),
+            is_enabled: true,
+            status: "DOWN".into(),
+            revision: 1,
+            owner: "compute:nova".into(),
+            addresses: vec![std::net::IpAddr::from([10, 0, 0, 5])],
+            is_secured: true,
+            groups: BTreeSet::from([group.to_owned()]),
+            pairs: Vec::new(),
+            bound: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn what_stateless_groups_let_through_is_not_tracked() {
+        let rule = |direction: &str| Rule {
+            id: direction.into(),
+            security_group_id: "g".into(),
+            direction: direction.into(),
+            ethertype: "IPv4".into(),
+            protocol: None,
+            port_range_min: None,
+            port_range_max: None,
+            remote_ip_prefix: None,
+            remote_group_id: None,
+            remote_address_group_id: None,
+        };
+        let rules = ["ingress", "egress"].map(|direction| (direction.to_owned(), rule(direction)));
+        let mut objects = Objects { rules: rules.into(), ..Objects::default() };
+        let segment = crate::objects::Segment {
+            network_type: "vxlan".into(),
+            physical_network: None,
+            segmentation_id: Some(1),
+        };
+        let mut port = port("g");
+        let mut of = |stateful: bool, groups: &[&str]| {
+            objects.groups.insert("g".into(), stateful);
+            port.groups = groups.iter().map(|group| (*group).to_owned()).collect();
+            let mut flows = Flows::default();
+            write(&[Wired { number: 7, vlan: 1, port: &port, segment: &segment }], &objects, &mut flows);
+            flows.missing_in(&Flows::default(), 0)
+        };
+        let tracks =
+            |flows: &[crate::openflow::Flow]| flows.iter().any(|flow| flow.actions.contains("ct(table"));
+        let lets_through = |flows: &[crate::openflow::Flow], table| {
+            flows.iter().any(|flow| flow.table == table && flow.priority == 74)
+        };
+        let stateful = of(true, &["g"]);
+        assert!(tracks(&stateful) && lets_through(&stateful, SENT) && lets_through(&stateful, RECEIVED));
+        assert!(!lets_through(&stateful, SENT_UNTRACKED));
+        let stateless = of(false, &["g"]);
+        assert!(!tracks(&stateless));
+        assert!(lets_through(&stateless, SENT_UNTRACKED) && lets_through(&stateless, RECEIVED_UNTRACKED));
+        assert!(!lets_through(&stateless, SENT) && !lets_through(&stateless, RECEIVED));
+        // With a stateful group besides, what the stateless one does not let through
+        // is tracked.
+        assert!(tracks(&of(false, &["g", "another"])));
     }
 
     #[test]

@@ -1,0 +1,4 @@
+//! This project's Open vSwitch agent serving one host of a server: real packets on
+//! a real switch.
+
+mod groups;
