@@ -17,6 +17,63 @@ pub enum Kind<'a> {
     Tunnel(&'a str, &'a str, &'a str),
 }
 
+/// A pair of ports between a trunk's bridge and another: one in a VLAN of the
+/// trunk's bridge, the other plugged in for the port that the VLAN is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joint {
+    /// The trunk's bridge.
+    pub bridge: String,
+    /// The port on the other bridge.
+    pub inner: String,
+    /// The port on the trunk's bridge.
+    pub outer: String,
+    /// The resource that it is for: the id of a port.
+    pub port_id: String,
+    /// Its MAC address.
+    pub mac: String,
+    /// The VLAN on the trunk's bridge; 0 for what is in none.
+    pub vlan: u16,
+}
+
+/// Makes a pair of ports, the inner one on this bridge; those that are there
+/// become as wanted.
+///
+/// # Errors
+/// The database's.
+pub async fn join(database: &Client, bridge: &str, joint: &Joint) -> Result<(), Error> {
+    let Joint { inner, outer, port_id, mac, vlan, .. } = joint;
+    let ids = json!(["map", [["iface-id", port_id], ["attached-mac", mac]]]);
+    let mut operations = Vec::new();
+    for (bridge, name, peer, vlan) in
+        [(bridge, inner, outer, None), (&joint.bridge, outer, inner, Some(vlan))]
+    {
+        let interface = json!({"name": name, "type": "patch", "options": ["map", [["peer", peer]]],
+            "external_ids": ids});
+        let mut port = json!({});
+        if let Some(vlan) = vlan {
+            port = json!({"vlan_mode": "access", "tag": vlan});
+        }
+        if rows(database, "Interface", name).await?.is_empty() {
+            let (interface_id, id) = (format!("i{}", operations.len()), format!("p{}", operations.len()));
+            if let Some(port) = port.as_object_mut() {
+                port.insert("name".to_owned(), json!(name));
+                port.insert("interfaces".to_owned(), json!(["named-uuid", interface_id]));
+            }
+            operations.extend([
+                json!({"op": "insert", "table": "Interface", "uuid-name": interface_id, "row": interface}),
+                json!({"op": "insert", "table": "Port", "uuid-name": id, "row": port}),
+                json!({"op": "mutate", "table": "Bridge", "where": [["name", "==", bridge]],
+                       "mutations": [["ports", "insert", ["named-uuid", id]]]}),
+            ]);
+        } else if vlan.is_some() {
+            operations
+                .push(json!({"op": "update", "table": "Port", "where": [["name", "==", name]], "row": port}));
+        }
+    }
+    operations.push(reconfigure());
+    database.transact(operations).await.map(drop)
+}
+
 /// Makes a bridge in secure mode, unless it is there, and waits until the
 /// switch has it. `datapath` is Open vSwitch's `datapath_type`.
 ///

@@ -7,12 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// The kinds that the agent understands, with their versions.
-pub const VERSIONS: [(&str, &str); 5] = [
+pub const VERSIONS: [(&str, &str); 8] = [
     ("Port", "1.11"),
     ("Network", "1.3"),
     ("SecurityGroup", "1.6"),
     ("SecurityGroupRule", "1.3"),
     ("AddressGroup", "1.2"),
+    ("QosPolicy", "1.10"),
+    ("Trunk", "1.1"),
+    ("SubPort", "1.0"),
 ];
 
 /// A segment of a network.
@@ -44,7 +47,7 @@ impl Pair {
 }
 
 /// A port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Port {
     /// Its id.
     pub id: String,
@@ -68,6 +71,9 @@ pub struct Port {
     pub groups: BTreeSet<String>,
     /// What else it may send from.
     pub pairs: Vec<Pair>,
+    /// The policy of quality of service that holds for it: its own, else its
+    /// network's.
+    pub policy: Option<String>,
     /// The hosts that it is bound at, each with the segment there.
     pub bound: BTreeMap<String, Segment>,
 }
@@ -97,6 +103,39 @@ pub struct Rule {
     pub remote_address_group_id: Option<String>,
 }
 
+/// How much may pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Kilobits, or thousands of packets, a second.
+    pub max: u32,
+    /// How many more at once; 0 where nothing is said.
+    pub burst: u32,
+}
+
+/// A policy of quality of service, as far as switches carry it out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Bits that a port sends.
+    pub egress: Option<Limit>,
+    /// Bits that a port is sent.
+    pub ingress: Option<Limit>,
+    /// Packets that a port sends.
+    pub egress_packets: Option<Limit>,
+    /// Packets that a port is sent.
+    pub ingress_packets: Option<Limit>,
+    /// How what a port sends is marked (RFC 2474): 0 to 63.
+    pub dscp: Option<u8>,
+}
+
+/// A port that carries others, each in a VLAN.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trunk {
+    /// The port that carries the others.
+    pub port_id: String,
+    /// The others, with their VLANs.
+    pub sub_ports: BTreeMap<String, u16>,
+}
+
 /// All that is known.
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
@@ -108,6 +147,10 @@ pub struct Objects {
     pub groups: BTreeMap<String, bool>,
     /// Groups of addresses by id.
     pub addresses: BTreeMap<String, Vec<String>>,
+    /// Policies of quality of service by id.
+    pub policies: BTreeMap<String, Policy>,
+    /// Trunks by id.
+    pub trunks: BTreeMap<String, Trunk>,
 }
 
 impl Objects {
@@ -119,11 +162,31 @@ impl Objects {
         else {
             return false;
         };
-        let Some(id) = fields.get("id").and_then(Value::as_str) else { return false };
+        // A sub-port has no id of its own.
+        let id = if kind == "SubPort" { "port_id" } else { "id" };
+        let Some(id) = fields.get(id).and_then(Value::as_str) else { return false };
         match (kind, is_gone) {
+            ("Trunk", true) => self.trunks.remove(id).is_some(),
+            ("Trunk", false) => trunk(fields).is_some_and(|trunk| {
+                let before = self.trunks.insert(id.to_owned(), trunk.clone());
+                before.is_none_or(|before| before != trunk)
+            }),
+            ("SubPort", _) => {
+                let trunk = fields.get("trunk_id").and_then(Value::as_str);
+                let Some(trunk) = trunk.and_then(|trunk| self.trunks.get_mut(trunk)) else { return false };
+                match vlan(fields) {
+                    Some(vlan) if !is_gone => trunk.sub_ports.insert(id.to_owned(), vlan) != Some(vlan),
+                    _ => trunk.sub_ports.remove(id).is_some(),
+                }
+            }
             ("Port", true) => self.ports.remove(id).is_some(),
             ("SecurityGroupRule", true) => self.rules.remove(id).is_some(),
             ("AddressGroup", true) => self.addresses.remove(id).is_some(),
+            ("QosPolicy", true) => self.policies.remove(id).is_some(),
+            ("QosPolicy", false) => {
+                let policy = policy(fields);
+                self.policies.insert(id.to_owned(), policy) != Some(policy)
+            }
             ("SecurityGroup", true) => {
                 let before = self.rules.len();
                 self.rules.retain(|_, rule| rule.security_group_id != id);
@@ -172,6 +235,12 @@ impl Objects {
         changed
     }
 
+    /// The policy of quality of service that holds for a port.
+    #[must_use]
+    pub fn policy_of(&self, port: &Port) -> Option<&Policy> {
+        self.policies.get(port.policy.as_ref()?)
+    }
+
     /// The rules of a group.
     pub fn rules_of<'a>(&'a self, group: &'a str) -> impl Iterator<Item = &'a Rule> {
         self.rules.values().filter(move |rule| rule.security_group_id == group)
@@ -208,8 +277,58 @@ fn rule(of: &Map<String, Value>) -> Option<Rule> {
     Rule::deserialize(Value::Object(of.clone())).ok()
 }
 
+/// The VLAN of a sub-port.
+fn vlan(of: &Map<String, Value>) -> Option<u16> {
+    of.get("segmentation_id").and_then(Value::as_u64).and_then(|vlan| u16::try_from(vlan).ok())
+}
+
+fn trunk(of: &Map<String, Value>) -> Option<Trunk> {
+    let port_id = of.get("port_id")?.as_str()?.to_owned();
+    let sub_port = |one: &Map<String, Value>| Some((one.get("port_id")?.as_str()?.to_owned(), vlan(one)?));
+    Some(Trunk { port_id, sub_ports: nested(of, "sub_ports").filter_map(sub_port).collect() })
+}
+
+/// A policy's rules, each an object of a kind of its own.
+fn policy(of: &Map<String, Value>) -> Policy {
+    let mut policy = Policy::default();
+    for rule in of.get("rules").and_then(Value::as_array).into_iter().flatten() {
+        let kind = rule.get("versioned_object.name").and_then(Value::as_str);
+        let (Some(kind), Some(fields)) = (kind, fields(rule)) else { continue };
+        let number =
+            |name: &str| fields.get(name).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
+        let limit = |max: &str, burst: &str| {
+            // A limit of nothing is none.
+            let max = number(max).filter(|max| *max > 0)?;
+            Some(Limit { max, burst: number(burst).unwrap_or_default() })
+        };
+        let is_ingress = fields.get("direction").and_then(Value::as_str) == Some("ingress");
+        match (kind, is_ingress) {
+            ("QosBandwidthLimitRule", true) => policy.ingress = limit("max_kbps", "max_burst_kbps"),
+            ("QosBandwidthLimitRule", false) => policy.egress = limit("max_kbps", "max_burst_kbps"),
+            ("QosPacketRateLimitRule", true) => policy.ingress_packets = limit("max_kpps", "max_burst_kpps"),
+            ("QosPacketRateLimitRule", false) => policy.egress_packets = limit("max_kpps", "max_burst_kpps"),
+            ("QosDscpMarkingRule", _) => {
+                policy.dscp =
+                    number("dscp_mark").and_then(|mark| u8::try_from(mark).ok()).filter(|mark| *mark < 64);
+            }
+            _ => {}
+        }
+    }
+    policy
+}
+
+/// Whether a port is of a service of the cloud's own, as `network:dhcp` is: it may
+/// send what it likes, and its network's policy is not meant for it. In Neutron:
+/// `is_port_trusted`.
+fn is_of_a_service(owner: &str) -> bool {
+    owner.starts_with("network:") || owner.starts_with("neutron:")
+}
+
 fn port(of: &Map<String, Value>) -> Option<Port> {
     let text = |of: &Map<String, Value>, name: &str| of.get(name).and_then(Value::as_str).map(str::to_owned);
+    let owner = text(of, "device_owner").unwrap_or_default();
+    let is_served = is_of_a_service(&owner);
+    let networks = || text(of, "qos_network_policy_id").filter(|_| !is_served);
     let active =
         nested(of, "bindings").filter(|binding| text(binding, "status").as_deref() == Some("ACTIVE"));
     let mut bound = BTreeMap::new();
@@ -235,9 +354,11 @@ fn port(of: &Map<String, Value>) -> Option<Port> {
         is_enabled: of.get("admin_state_up")?.as_bool()?,
         status: text(of, "status")?,
         revision: of.get("revision_number").and_then(Value::as_u64).unwrap_or_default(),
-        owner: text(of, "device_owner").unwrap_or_default(),
+        owner,
+        policy: text(of, "qos_policy_id").or_else(networks),
         addresses: nested(of, "fixed_ips").filter_map(|ip| text(ip, "ip_address")?.parse().ok()).collect(),
-        is_secured: security.and_then(|s| s.get("port_security_enabled")?.as_bool()).unwrap_or(true),
+        is_secured: !is_served
+            && security.and_then(|s| s.get("port_security_enabled")?.as_bool()).unwrap_or(true),
         groups: of
             .get("security_group_ids")
             .and_then(Value::as_array)
@@ -297,6 +418,62 @@ mod tests {
         assert_eq!(objects.members("g", true), BTreeSet::from(["fd00::5".to_owned()]));
         assert!(objects.apply(&port_object(9, "g"), true));
         assert!(objects.ports.is_empty());
+    }
+
+    #[test]
+    fn services_ports_are_let_alone() {
+        let mut told = port_object(1, "g");
+        let fields = told["versioned_object.data"].as_object_mut().unwrap();
+        fields.insert("qos_network_policy_id".to_owned(), json!("q"));
+        let of = |object: &Value| {
+            let mut objects = Objects::default();
+            objects.apply(object, false);
+            objects.ports.remove("p").unwrap()
+        };
+        assert_eq!((of(&told).is_secured, of(&told).policy), (true, Some("q".to_owned())));
+        told["versioned_object.data"]["device_owner"] = json!("network:dhcp");
+        assert_eq!((of(&told).is_secured, of(&told).policy), (false, None));
+        told["versioned_object.data"]["qos_policy_id"] = json!("own");
+        assert_eq!(of(&told).policy.as_deref(), Some("own"));
+    }
+
+    #[test]
+    fn a_policy_comes_with_all_its_rules() {
+        let mut objects = Objects::default();
+        let policy = |rules: Value| object("QosPolicy", json!({"id": "q", "rules": rules}));
+        let limit = object(
+            "QosBandwidthLimitRule",
+            json!({"max_kbps": 3000, "max_burst_kbps": 300, "direction": "ingress"}),
+        );
+        let packets = object(
+            "QosPacketRateLimitRule",
+            json!({"max_kpps": 2, "max_burst_kpps": null, "direction": "egress"}),
+        );
+        let mark = object("QosDscpMarkingRule", json!({"dscp_mark": 10}));
+        assert!(objects.apply(&policy(json!([limit, packets, mark])), false));
+        let known = objects.policies["q"];
+        assert_eq!(known.ingress, Some(Limit { max: 3000, burst: 300 }));
+        assert_eq!(known.egress_packets, Some(Limit { max: 2, burst: 0 }));
+        assert_eq!((known.dscp, known.egress), (Some(10), None));
+        assert!(objects.apply(&policy(json!([mark])), false));
+        assert_eq!(objects.policies["q"].ingress, None);
+        assert!(!objects.apply(&policy(json!([mark])), false));
+        assert!(objects.apply(&policy(json!([])), true) && objects.policies.is_empty());
+    }
+
+    #[test]
+    fn sub_ports_come_with_their_trunk_and_without() {
+        let mut objects = Objects::default();
+        let sub_port = |port: &str, vlan: u16| {
+            object("SubPort", json!({"port_id": port, "trunk_id": "t", "segmentation_id": vlan}))
+        };
+        assert!(!objects.apply(&sub_port("a", 5), false), "its trunk is not known");
+        let trunk = json!({"id": "t", "port_id": "p", "sub_ports": [sub_port("a", 5)]});
+        assert!(objects.apply(&object("Trunk", trunk.clone()), false));
+        assert!(!objects.apply(&object("Trunk", trunk), false));
+        assert!(objects.apply(&sub_port("b", 6), false) && objects.apply(&sub_port("a", 5), true));
+        assert_eq!(objects.trunks["t"].sub_ports, BTreeMap::from([("b".to_owned(), 6)]));
+        assert!(objects.apply(&object("Trunk", json!({"id": "t"})), true) && objects.trunks.is_empty());
     }
 
     #[test]

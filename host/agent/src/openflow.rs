@@ -79,6 +79,43 @@ pub async fn sweep(run: &Path, bridge: &str, cookie: u64) -> Result<(), Error> {
     ofctl(run, bridge, &["--bundle", "add-flows"], &["-"], lines).await.map(drop)
 }
 
+/// The numbers of a bridge's meters.
+///
+/// # Errors
+/// As [`change`].
+pub async fn meters(run: &Path, bridge: &str) -> Result<BTreeSet<u32>, Error> {
+    let meters = ofctl(run, bridge, &["dump-meters"], &[], String::new()).await?;
+    let numbers = meters.split("meter=").skip(1).filter_map(|rest| {
+        let number = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+        number.parse().ok()
+    });
+    Ok(numbers.collect())
+}
+
+/// Makes a meter of this number, or makes the one that is there this: `meter` is as
+/// `ovs-ofctl` writes it, without its number.
+///
+/// # Errors
+/// As [`change`].
+pub async fn set_meter(
+    run: &Path,
+    bridge: &str,
+    number: u32,
+    meter: &str,
+    is_there: bool,
+) -> Result<(), Error> {
+    let command = if is_there { "mod-meter" } else { "add-meter" };
+    ofctl(run, bridge, &[command], &[&format!("meter={number},{meter}")], String::new()).await.map(drop)
+}
+
+/// Takes a meter away, and with it the flows that use it.
+///
+/// # Errors
+/// As [`change`].
+pub async fn remove_meter(run: &Path, bridge: &str, number: u32) -> Result<(), Error> {
+    ofctl(run, bridge, &["del-meters"], &[&format!("meter={number}")], String::new()).await.map(drop)
+}
+
 /// Holds a connection to a bridge until the switch ends it, so that it is known at
 /// once that its flows are gone.
 ///

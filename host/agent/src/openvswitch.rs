@@ -6,12 +6,18 @@
 //! | `switch` | the copy of what the switch has |
 //! | `flows` | the flows that follow from both |
 //! | `firewall` | of these, those of security groups |
+//! | `limits` | of these, those of quality of service, and the meters |
+//! | `fdb` | where addresses are, as the server tells |
+//! | `trunks` | the ports between a trunk's bridge and the others |
 //! | `vlans` | which network is which VLAN on this host |
 
 mod agent;
+pub mod fdb;
 pub mod firewall;
 pub mod flows;
+pub mod limits;
 pub mod switch;
+pub mod trunks;
 pub mod vlans;
 
 pub use agent::run;
@@ -51,6 +57,12 @@ pub struct Settings {
     pub local_ip: Option<IpAddr>,
     /// Their types.
     pub tunnel_types: BTreeSet<String>,
+    /// Whether the server tells where addresses are, so that tunnels lead only where
+    /// a network is; else they lead to all hosts.
+    pub l2_population: bool,
+    /// Whether ARP is answered here for what the server tells of; without
+    /// `l2_population` it is not.
+    pub arp_responder: bool,
     /// How often the agent says that it lives.
     pub report_interval: Duration,
 }
@@ -65,9 +77,9 @@ impl Settings {
             "tunnel_types": self.tunnel_types,
             "tunneling_ip": self.local_ip.map_or_else(String::new, |ip| ip.to_string()),
             "devices": devices,
-            "extensions": [],
-            "l2_population": false,
-            "arp_responder_enabled": false,
+            "extensions": ["qos"],
+            "l2_population": self.l2_population,
+            "arp_responder_enabled": self.l2_population && self.arp_responder,
             "enable_distributed_routing": false,
             "in_distributed_mode": false,
             "log_agent_heartbeats": false,
@@ -78,17 +90,25 @@ impl Settings {
     }
 }
 
+/// What a host's flows follow from.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    wired: &'a [flows::Wired<'a>],
+    joints: &'a flows::Joints,
+    objects: &'a Objects,
+    meters: &'a limits::Meters,
+    fdb: &'a fdb::Fdb,
+}
+
 /// The flows of each bridge that this agent writes to.
-fn bridges_of(
-    settings: &Settings,
-    wired: &[flows::Wired<'_>],
-    joints: &flows::Joints,
-    objects: &Objects,
-    cookie: u64,
-) -> Vec<(String, flows::Flows)> {
-    let mut bridges = vec![(settings.integration_bridge.clone(), flows::integration(wired, joints, objects))];
+fn bridges_of(settings: &Settings, known: Known<'_>, cookie: u64) -> Vec<(String, flows::Flows)> {
+    let Known { wired, joints, objects, meters, fdb } = known;
+    let integration = flows::integration(wired, joints, objects, meters);
+    let mut bridges = vec![(settings.integration_bridge.clone(), integration)];
     if settings.local_ip.is_some() {
-        bridges.push((settings.tunnel_bridge.clone(), flows::tunnel(wired, joints, cookie)));
+        let population = flows::Population { fdb, answers_arp: settings.arp_responder };
+        let population = settings.l2_population.then_some(population);
+        bridges.push((settings.tunnel_bridge.clone(), flows::tunnel(wired, joints, population, cookie)));
     }
     for (network, (bridge, ..)) in &joints.physical {
         bridges.push((bridge.clone(), flows::physical(network, wired, joints)));

@@ -12,6 +12,9 @@ const REPORTS: &str = "q-reports-plugin";
 /// Where most of what agents ask is answered.
 pub const PLUGIN: &str = "q-plugin";
 
+/// Where agents speak of trunks, and the namespace of what they say.
+const TRUNKS: &str = "trunk";
+
 /// How long the server may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -122,13 +125,62 @@ impl Server {
         Ok(objects)
     }
 
+    /// The MAC addresses of a trunk's sub-ports, which are bound to where the trunk is.
+    ///
+    /// # Errors
+    /// As [`Server::ask`].
+    pub async fn bind_sub_ports(
+        &self,
+        trunk: &str,
+        sub_ports: &BTreeMap<String, u16>,
+    ) -> Result<BTreeMap<String, String>, CallError> {
+        let sub_port = |(port, vlan): (&String, &u16)| {
+            let data = json!({"port_id": port, "trunk_id": trunk, "segmentation_type": "vlan",
+                "segmentation_id": vlan});
+            json!({"versioned_object.name": "SubPort", "versioned_object.namespace": "versionedobjects",
+                "versioned_object.version": "1.0", "versioned_object.data": data})
+        };
+        let listed: Vec<Value> = sub_ports.iter().map(sub_port).collect();
+        let answer = self.ask_of_trunks("update_subport_bindings", json!({ "subports": listed })).await?;
+        let ports = answer.get(trunk).and_then(Value::as_array).into_iter().flatten();
+        let text = |port: &Value, name: &str| Some(port.get(name)?.as_str()?.to_owned());
+        Ok(ports.filter_map(|port| Some((text(port, "id")?, text(port, "mac_address")?))).collect())
+    }
+
+    /// Says how a trunk is: `ACTIVE`, `DEGRADED`, ….
+    ///
+    /// # Errors
+    /// As [`Server::ask`].
+    pub async fn trunk_is(&self, trunk: &str, status: &str) -> Result<(), CallError> {
+        let arguments = json!({"trunk_id": trunk, "status": status});
+        self.ask_of_trunks("update_trunk_status", arguments).await.map(drop)
+    }
+
+    async fn ask_of_trunks(&self, method: &str, arguments: Value) -> Result<Value, CallError> {
+        let message = Message::new(TRUNKS, method, arguments);
+        self.bus.call(Message { namespace: Some(TRUNKS.to_owned()), ..message }, PATIENCE).await
+    }
+
     /// Devices that are plugged in and work, and those that do not any more.
     ///
     /// # Errors
     /// As [`Server::ask`].
     pub async fn devices(&self, up: &[String], down: &[String]) -> Result<(), CallError> {
+        self.update_devices(up, down, false).await
+    }
+
+    /// As [`Server::devices`]; the server tells anew where all that is in their
+    /// networks is.
+    ///
+    /// # Errors
+    /// As [`Server::ask`].
+    pub async fn devices_refreshed(&self, up: &[String], down: &[String]) -> Result<(), CallError> {
+        self.update_devices(up, down, true).await
+    }
+
+    async fn update_devices(&self, up: &[String], down: &[String], refresh: bool) -> Result<(), CallError> {
         let arguments = json!({"devices_up": up, "devices_down": down, "host": self.host,
-            "agent_id": format!("{}-{}", self.kind.binary, self.host), "refresh_tunnels": false});
+            "agent_id": format!("{}-{}", self.kind.binary, self.host), "refresh_tunnels": refresh});
         self.ask(PLUGIN, 9, "update_device_list", arguments).await.map(drop)
     }
 }

@@ -78,6 +78,8 @@ pub fn settings(host: &Host, name: &str) -> Settings {
         datapath_type: "netdev".to_owned(),
         local_ip: Some(IpAddr::from([192, 0, 2, 1])),
         tunnel_types: ["vxlan".to_owned(), "gre".to_owned()].into(),
+        l2_population: false,
+        arp_responder: false,
         report_interval: Duration::from_secs(5),
     }
 }

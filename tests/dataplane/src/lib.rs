@@ -114,6 +114,11 @@ impl Host {
 
     /// Plugs a virtual machine into its integration bridge, as Nova does.
     pub fn plug(&self, interface: Interface<'_>) -> Vm {
+        self.plug_at("br-int", None, interface)
+    }
+
+    /// Plugs a virtual machine into a bridge, in a VLAN or as the bridge has it.
+    pub fn plug_at(&self, bridge: &str, vlan: Option<u16>, interface: Interface<'_>) -> Vm {
         let tap = format!("tap{}", &interface.port[..11]);
         let vm = Vm::start(
             format!("{}-{}", self.namespace, &interface.port[..8]),
@@ -122,8 +127,10 @@ impl Host {
             interface,
         );
         let ids = [("iface-id", interface.port), ("attached-mac", interface.mac), ("iface-status", "active")];
-        let mut words = vec!["add-port".to_owned(), "br-int".to_owned(), tap.clone(), "--".to_owned()];
-        words.extend(["set".to_owned(), "interface".to_owned(), tap]);
+        let mut words = vec!["add-port".to_owned(), bridge.to_owned(), tap.clone()];
+        words.extend(vlan.map(|vlan| format!("tag={vlan}")));
+        words.extend(["--", "set", "interface"].map(str::to_owned));
+        words.push(tap);
         words.extend(ids.map(|(name, value)| format!("external_ids:{name}={value}")));
         self.vsctl(&words.iter().map(String::as_str).collect::<Vec<_>>());
         vm
@@ -141,6 +148,14 @@ impl Host {
             words.extend(["type=internal".to_owned(), format!("external_ids:iface-id={port}")]);
         }
         self.vsctl(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    /// Runs `ovs-vsctl`; what it prints.
+    pub fn vsctl(&self, words: &[&str]) -> String {
+        let socket = format!("--db=unix:{}", self.run_folder().join("db.sock").display());
+        let output = Command::new("ovs-vsctl").args([socket.as_str(), "--timeout=20"]).args(words).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
     fn spawn(&self, command: &[&str]) -> Child {

@@ -48,10 +48,4 @@ impl Host {
         run(&mut self.inside(&["ip", "addr", "replace", &ip, "dev", "br-phy"]));
         run(&mut self.inside(&["ip", "link", "set", "br-phy", "mtu", UNDERLAY_MTU, "up"]));
     }
-
-    /// Runs `ovs-vsctl` for its switch.
-    pub fn vsctl(&self, words: &[&str]) {
-        let socket = format!("--db=unix:{}", self.run_folder().join("db.sock").display());
-        run(Command::new("ovs-vsctl").args([socket.as_str(), "--timeout=20"]).args(words));
-    }
 }

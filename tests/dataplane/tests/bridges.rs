@@ -4,6 +4,7 @@ use hadron_agent::bridges::{self, Kind};
 use hadron_agent::objects::Objects;
 use hadron_agent::openflow::{self, Flow};
 use hadron_agent::openvswitch::flows::{self, Flows, Joints};
+use hadron_agent::openvswitch::limits::Meters;
 use hadron_agent::ovsdb::{Client, Error};
 use hadron_dataplane_tests::Host;
 
@@ -24,7 +25,10 @@ async fn bridges_are_joined_and_have_their_flows_however_often_they_are_made() {
             numbers.push(bridges::port(&database, "br-tun", &format!("{kind}-2"), tunnel).await.unwrap());
         }
         let joints = Joints { from_tunnels: patch, ..Joints::default() };
-        wanted = [flows::integration(&[], &joints, &Objects::default()), flows::tunnel(&[], &joints, 0xabc)];
+        wanted = [
+            flows::integration(&[], &joints, &Objects::default(), &Meters::default()),
+            flows::tunnel(&[], &joints, None, 0xabc),
+        ];
         for (bridge, flows) in ["br-int", "br-tun"].into_iter().zip(&wanted) {
             let all = flows.missing_in(&Flows::default(), 0xabc);
             openflow::change(run, bridge, &[], &all).await.unwrap();

@@ -1,10 +1,12 @@
 //! The loop: what changed, and what follows from it. Everything follows anew from
 //! all that is known, and only what differs is written.
 
+use super::fdb::{self, Fdb};
 use super::flows::{Flows, Joints, Wired};
+use super::limits::{Meter, Meters};
 use super::switch::{Interface, Switch};
 use super::vlans::Vlans;
-use super::{AGENT, Settings, bridges_of};
+use super::{AGENT, Known, Settings, bridges_of, trunks};
 use crate::bridges::{self, Kind};
 use crate::objects::{Objects, Port, Segment, VERSIONS};
 use crate::server::Server;
@@ -33,6 +35,18 @@ const SPREAD: Duration = Duration::from_secs(10);
 const TUNNEL_UPDATE: &str = "q-agent-notifier-tunnel-update";
 const TUNNEL_DELETE: &str = "q-agent-notifier-tunnel-delete";
 
+/// Where servers say that something changed, without saying what it is now.
+const CHANGES: [&str; 4] = [
+    "q-agent-notifier-port-update",
+    "q-agent-notifier-port-delete",
+    "q-agent-notifier-network-delete",
+    "q-agent-notifier-security_group-update",
+];
+
+/// How long flows on the tunnel bridge of an agent before this one are left alone
+/// where the server tells what follows them: it begins once it knows what is here.
+const TOLD_WITHIN: Duration = Duration::from_secs(10);
+
 /// Why the agent begins anew.
 #[derive(Debug, thiserror::Error)]
 enum Error {
@@ -56,10 +70,25 @@ enum Event {
     Objects { list: Vec<Value>, are_gone: bool },
     /// Tunnels of a type begin or end somewhere.
     Tunnel { kind: String, ip: IpAddr, is_gone: bool },
+    /// The server tells where addresses are.
+    Fdb { method: String, entries: Value },
+    /// These are another now, or gone.
+    Changed(Changed),
+    /// The server has had time to tell where addresses are.
+    Settled,
     /// Something may have been missed.
     Missed,
     /// The switch has ended.
     SwitchGone,
+}
+
+/// What the server only says has changed.
+enum Changed {
+    Port(String),
+    PortGone(String),
+    NetworkGone(String),
+    Rules(Vec<String>),
+    Members(Vec<String>),
 }
 
 /// Serves the host until told to stop. What the switch carries stays.
@@ -92,7 +121,7 @@ async fn served(settings: &Settings, bus: &Bus) -> Result<(), Error> {
     // this set.
     let mut tasks = JoinSet::new();
     let (happened, mut events) = mpsc::unbounded_channel();
-    listen(bus, &mut tasks, &happened);
+    listen(settings, bus, &mut tasks, &happened);
     server.report(settings.reported(0), true).await?;
     tasks.spawn(report(settings.clone(), server.clone(), devices.clone(), happened.clone()));
     let (run_folder, bridge) = (settings.run_folder.clone(), settings.integration_bridge.clone());
@@ -101,6 +130,11 @@ async fn served(settings: &Settings, bus: &Bus) -> Result<(), Error> {
         let ended = openflow::ended(&run_folder, &bridge).await;
         tracing::debug!(?ended, "the switch does not answer");
         let _ = gone.send(Event::SwitchGone);
+    });
+    let settled = happened.clone();
+    tasks.spawn(async move {
+        tokio::time::sleep(TOLD_WITHIN).await;
+        let _ = settled.send(Event::Settled);
     });
     let (now, mut updates) = database.monitor(Switch::monitored()).await?;
     tasks.spawn(async move {
@@ -111,6 +145,7 @@ async fn served(settings: &Settings, bus: &Bus) -> Result<(), Error> {
     });
     let mut host = Host::new(settings, server, database, joints, devices);
     host.switch.apply(&now);
+    host.metered = openflow::meters(&settings.run_folder, &settings.integration_bridge).await?;
     host.recover();
     host.sync().await?;
     loop {
@@ -134,6 +169,8 @@ async fn served(settings: &Settings, bus: &Bus) -> Result<(), Error> {
         if std::mem::take(&mut host.has_missed) {
             host.objects = Objects::default();
             host.asked = Asked::default();
+            host.trunks.clear();
+            host.is_refreshing = true;
             host.sync().await?;
         }
         host.is_behind = false;
@@ -163,9 +200,10 @@ async fn joined(settings: &Settings, database: &ovsdb::Client) -> Result<Joints,
 }
 
 /// Hears of objects and tunnels.
-fn listen(bus: &Bus, tasks: &mut JoinSet<()>, happened: &mpsc::UnboundedSender<Event>) {
+fn listen(settings: &Settings, bus: &Bus, tasks: &mut JoinSet<()>, happened: &mpsc::UnboundedSender<Event>) {
     let objects = VERSIONS.iter().map(|(kind, version)| format!("neutron-vo-{kind}-{version}"));
-    let topics = objects.chain([TUNNEL_UPDATE, TUNNEL_DELETE].map(str::to_owned));
+    let topics = objects.chain([TUNNEL_UPDATE, TUNNEL_DELETE].into_iter().chain(CHANGES).map(str::to_owned));
+    let topics = topics.chain(settings.l2_population.then(|| fdb::TOPIC.to_owned()));
     for topic in topics {
         let (mut consumer, happened) = (bus.consume(&topic), happened.clone());
         tasks.spawn(async move {
@@ -199,6 +237,25 @@ fn read(method: &str, arguments: &Value) -> Option<Event> {
             ip: arguments.get("tunnel_ip")?.as_str()?.parse().ok()?,
             is_gone: method == "tunnel_delete",
         }),
+        "add_fdb_entries" | "remove_fdb_entries" | "update_fdb_entries" => {
+            Some(Event::Fdb { method: method.to_owned(), entries: arguments.get("fdb_entries")?.clone() })
+        }
+        _ => changed(method, arguments).map(Event::Changed),
+    }
+}
+
+fn changed(method: &str, arguments: &Value) -> Option<Changed> {
+    let text = |value: Option<&Value>| Some(value?.as_str()?.to_owned());
+    let groups = || {
+        let listed = arguments.get("security_groups")?.as_array()?;
+        Some(listed.iter().filter_map(|id| text(Some(id))).collect())
+    };
+    match method {
+        "port_update" => text(arguments.pointer("/port/id")).map(Changed::Port),
+        "port_delete" => text(arguments.get("port_id")).map(Changed::PortGone),
+        "network_delete" => text(arguments.get("network_id")).map(Changed::NetworkGone),
+        "security_groups_rule_updated" => groups().map(Changed::Rules),
+        "security_groups_member_updated" => groups().map(Changed::Members),
         _ => None,
     }
 }
@@ -229,6 +286,18 @@ struct Asked {
     groups: BTreeSet<String>,
     members: BTreeSet<String>,
     addresses: BTreeSet<String>,
+    policies: BTreeSet<String>,
+    /// By the ports that may carry one.
+    trunks: BTreeSet<String>,
+}
+
+/// What the server was told of a trunk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Told {
+    /// Its sub-ports.
+    sub_ports: BTreeMap<String, u16>,
+    /// The MAC addresses of those that it bound.
+    macs: BTreeMap<String, String>,
 }
 
 /// What is known of the host, and was done.
@@ -243,16 +312,31 @@ struct Host<'a> {
     switch: Switch,
     objects: Objects,
     asked: Asked,
+    /// Ports that are another than what is known.
+    stale: BTreeSet<String>,
     vlans: Vlans,
     ends: BTreeMap<String, BTreeSet<IpAddr>>,
     /// The tunnels' ports, by type and far end.
     tunnels: BTreeMap<(String, IpAddr), u16>,
+    /// Where addresses are.
+    fdb: Fdb,
+    meters: Meters,
+    /// The meters that there are, and what those are that were written.
+    metered: BTreeSet<u32>,
+    written_meters: BTreeMap<u32, Meter>,
+    /// Trunks whose sub-ports are bound.
+    trunks: BTreeMap<String, Told>,
     /// What was written, by bridge.
     written: BTreeMap<String, Flows>,
     /// Ports that the server knows to be up here, with the revision at which it
     /// was told.
     told: BTreeMap<String, u64>,
-    is_swept: bool,
+    /// Whether the server is to be told of all ports, so that it tells where all that
+    /// is in their networks is.
+    is_refreshing: bool,
+    is_settled: bool,
+    /// The bridges on which nothing is left of an agent before this one.
+    swept: BTreeSet<String>,
     is_behind: bool,
     has_missed: bool,
 }
@@ -275,12 +359,20 @@ impl<'a> Host<'a> {
             switch: Switch::default(),
             objects: Objects::default(),
             asked: Asked::default(),
+            stale: BTreeSet::new(),
             vlans: Vlans::default(),
             ends: BTreeMap::new(),
             tunnels: BTreeMap::new(),
+            fdb: Fdb::default(),
+            meters: Meters::default(),
+            metered: BTreeSet::new(),
+            written_meters: BTreeMap::new(),
+            trunks: BTreeMap::new(),
             written: BTreeMap::new(),
             told: BTreeMap::new(),
-            is_swept: false,
+            is_refreshing: true,
+            is_settled: false,
+            swept: BTreeSet::new(),
             is_behind: false,
             has_missed: false,
         }
@@ -312,10 +404,39 @@ impl<'a> Host<'a> {
                 };
             }
             Event::Tunnel { .. } => {}
+            Event::Fdb { method, entries } => {
+                if let Some(local) = self.settings.local_ip {
+                    self.fdb.apply(&method, &entries, local);
+                }
+            }
+            Event::Changed(what) => self.forget(what),
+            Event::Settled => self.is_settled = true,
             Event::Missed => self.has_missed = true,
             Event::SwitchGone => return Err(Error::SwitchGone),
         }
         Ok(())
+    }
+
+    /// What changed is asked for again, if it matters here.
+    fn forget(&mut self, what: Changed) {
+        match what {
+            Changed::Port(id) if self.asked.ports.contains(&id) => drop(self.stale.insert(id)),
+            Changed::Port(_) => {}
+            Changed::PortGone(id) => drop(self.objects.ports.remove(&id)),
+            Changed::NetworkGone(id) => self.objects.ports.retain(|_, port| port.network_id != id),
+            Changed::Rules(ids) => ids.iter().for_each(|id| drop(self.asked.groups.remove(id))),
+            Changed::Members(ids) => {
+                for id in &ids {
+                    if !self.asked.members.remove(id) {
+                        continue;
+                    }
+                    // Who is a member still is in the answer.
+                    self.objects
+                        .ports
+                        .retain(|port, of| self.asked.ports.contains(port) || !of.groups.contains(id));
+                }
+            }
+        }
     }
 
     /// Says where tunnels end here, and learns where they end elsewhere.
@@ -330,9 +451,9 @@ impl<'a> Host<'a> {
 
     /// Has the switch be as it should be, and the server know it.
     async fn reconcile(&mut self) -> Result<(), Error> {
+        self.join_trunks().await?;
         let interfaces = self.switch.interfaces(&self.settings.integration_bridge);
         self.ask(&interfaces).await?;
-        self.dig().await?;
         let host = &self.settings.host;
         let wanted: Vec<(&Interface, Port, Segment)> = interfaces
             .iter()
@@ -342,7 +463,11 @@ impl<'a> Host<'a> {
                 port.is_enabled.then(|| (interface, port.clone(), segment.clone()))
             })
             .collect();
-        self.vlans.keep(&wanted.iter().map(|(_, port, _)| port.network_id.as_str()).collect());
+        let networks = wanted.iter().map(|(_, port, _)| port.network_id.as_str()).collect();
+        self.vlans.keep(&networks);
+        self.fdb.keep(&networks);
+        let segments = wanted.iter().map(|(_, port, segment)| (port.network_id.as_str(), segment)).collect();
+        self.dig(segments).await?;
         let mut wired = Vec::with_capacity(wanted.len());
         let mut tags = Vec::new();
         for (interface, port, segment) in &wanted {
@@ -367,9 +492,16 @@ impl<'a> Host<'a> {
     async fn ask(&mut self, interfaces: &[Interface]) -> Result<(), Error> {
         let plugged: BTreeSet<String> = interfaces.iter().filter_map(|i| i.port_id.clone()).collect();
         let new = plugged.iter().filter(|id| !self.objects.ports.contains_key(*id));
-        let new: Vec<String> = new.filter(|id| !self.asked.ports.contains(*id)).cloned().collect();
-        self.learn("Port", "id", &new).await?;
+        let mut new: BTreeSet<String> = new.filter(|id| !self.asked.ports.contains(*id)).cloned().collect();
+        new.extend(self.stale.iter().cloned());
+        self.learn("Port", "id", &new.into_iter().collect::<Vec<_>>()).await?;
+        self.stale.clear();
         self.asked.ports = plugged.clone();
+        let ports = plugged.iter().filter_map(|id| self.objects.ports.get(id));
+        let policies = ports.filter_map(|port| port.policy.clone());
+        let new: BTreeSet<String> = policies.filter(|id| !self.asked.policies.contains(id)).collect();
+        self.learn("QosPolicy", "id", &new.iter().cloned().collect::<Vec<_>>()).await?;
+        self.asked.policies.extend(new);
         let ports = plugged.iter().filter_map(|id| self.objects.ports.get(id)).filter(|port| port.is_secured);
         let groups: BTreeSet<String> = ports.flat_map(|port| port.groups.iter().cloned()).collect();
         let new: Vec<String> = groups.difference(&self.asked.groups).cloned().collect();
@@ -396,11 +528,24 @@ impl<'a> Host<'a> {
     }
 
     /// Makes the tunnels that are missing, and removes those that lead nowhere.
-    async fn dig(&mut self) -> Result<(), Error> {
+    async fn dig(&mut self, segments: BTreeMap<&str, &Segment>) -> Result<(), Error> {
         let Some(local) = self.settings.local_ip else { return Ok(()) };
         let bridge = &self.settings.tunnel_bridge;
-        let wanted: BTreeSet<(String, IpAddr)> =
-            self.ends.iter().flat_map(|(kind, ends)| ends.iter().map(|ip| (kind.clone(), *ip))).collect();
+        let wanted: BTreeSet<(String, IpAddr)> = match self.settings.l2_population {
+            true => {
+                let tunnels = segments
+                    .iter()
+                    .filter(|(_, segment)| self.settings.tunnel_types.contains(&segment.network_type));
+                let ends = tunnels.flat_map(|(network, segment)| {
+                    self.fdb.ends(network).map(|(ip, _)| (segment.network_type.clone(), *ip))
+                });
+                ends.collect()
+            }
+            false => {
+                let ends = self.ends.iter();
+                ends.flat_map(|(kind, ends)| ends.iter().map(|ip| (kind.clone(), *ip))).collect()
+            }
+        };
         let gone: Vec<_> = self.tunnels.keys().filter(|tunnel| !wanted.contains(*tunnel)).cloned().collect();
         for tunnel in gone {
             bridges::remove_port(&self.database, bridge, &tunnel_name(&tunnel.0, tunnel.1)).await?;
@@ -416,8 +561,8 @@ impl<'a> Host<'a> {
             self.tunnels.insert((kind, ip), number);
         }
         self.joints.tunnels.clear();
-        for ((kind, _), number) in &self.tunnels {
-            self.joints.tunnels.entry(kind.clone()).or_default().insert(*number);
+        for ((kind, ip), number) in &self.tunnels {
+            self.joints.tunnels.entry(kind.clone()).or_default().insert(*ip, *number);
         }
         Ok(())
     }
@@ -425,7 +570,16 @@ impl<'a> Host<'a> {
     /// Writes what differs; the first time all of it, and then takes away what an
     /// agent before this one wrote.
     async fn write(&mut self, wired: &[Wired<'_>]) -> Result<(), Error> {
-        for (bridge, wanted) in bridges_of(self.settings, wired, &self.joints, &self.objects, self.cookie) {
+        self.meters.count(wired, &self.objects);
+        self.write_meters().await?;
+        let known = Known {
+            wired,
+            joints: &self.joints,
+            objects: &self.objects,
+            meters: &self.meters,
+            fdb: &self.fdb,
+        };
+        for (bridge, wanted) in bridges_of(self.settings, known, self.cookie) {
             let before = self.written.entry(bridge.clone()).or_default();
             let (surplus, missing) =
                 (wanted.surplus_in(before, self.cookie), wanted.missing_in(before, self.cookie));
@@ -435,12 +589,85 @@ impl<'a> Host<'a> {
                 *before = wanted;
             }
         }
-        if !self.is_swept {
-            for bridge in self.written.keys() {
-                openflow::sweep(&self.settings.run_folder, bridge, self.cookie).await?;
+        let waits = self.settings.l2_population && !self.is_settled;
+        for bridge in self.written.keys() {
+            if self.swept.contains(bridge) || waits && *bridge == self.settings.tunnel_bridge {
+                continue;
             }
-            self.is_swept = true;
+            openflow::sweep(&self.settings.run_folder, bridge, self.cookie).await?;
+            self.swept.insert(bridge.clone());
         }
+        self.remove_meters().await
+    }
+
+    /// Flows need their meters before them.
+    async fn write_meters(&mut self) -> Result<(), Error> {
+        let Settings { run_folder, integration_bridge, .. } = self.settings;
+        for (number, meter) in self.meters.all() {
+            if self.written_meters.get(number) != Some(meter) {
+                let is_there = self.metered.contains(number);
+                openflow::set_meter(run_folder, integration_bridge, *number, &meter.to_string(), is_there)
+                    .await?;
+                self.metered.insert(*number);
+                self.written_meters.insert(*number, *meter);
+            }
+        }
+        Ok(())
+    }
+
+    /// No flow uses them any more.
+    async fn remove_meters(&mut self) -> Result<(), Error> {
+        let Settings { run_folder, integration_bridge, .. } = self.settings;
+        let surplus = self.metered.iter().filter(|number| !self.meters.all().contains_key(*number));
+        for number in surplus.copied().collect::<Vec<u32>>() {
+            openflow::remove_meter(run_folder, integration_bridge, number).await?;
+            self.metered.remove(&number);
+            self.written_meters.remove(&number);
+        }
+        Ok(())
+    }
+
+    /// Joins the bridges of trunks with the integration bridge, and parts them.
+    async fn join_trunks(&mut self) -> Result<(), Error> {
+        let parents = trunks::parents(&self.switch);
+        let carriers: BTreeSet<String> = parents.iter().map(|parent| parent.port_id.clone()).collect();
+        let new: Vec<String> = carriers.difference(&self.asked.trunks).cloned().collect();
+        self.learn("Trunk", "port_id", &new).await?;
+        self.asked.trunks = carriers;
+        let mut wanted = Vec::new();
+        let mut news = BTreeMap::new();
+        for parent in &parents {
+            let trunk = self.objects.trunks.iter().find(|(_, trunk)| trunk.port_id == parent.port_id);
+            let Some((id, trunk)) = trunk else { continue };
+            let told = match self.trunks.get(id) {
+                Some(told) if told.sub_ports == trunk.sub_ports => told.clone(),
+                _ => {
+                    let macs = self.server.bind_sub_ports(id, &trunk.sub_ports).await?;
+                    let told = Told { sub_ports: trunk.sub_ports.clone(), macs };
+                    news.insert(id.clone(), told.clone());
+                    told
+                }
+            };
+            wanted.extend(trunks::joints(parent, trunk, &told.macs));
+        }
+        let bridge = &self.settings.integration_bridge;
+        for joint in trunks::missing(&self.switch, bridge, &wanted) {
+            bridges::join(&self.database, bridge, joint).await?;
+        }
+        for (bridge, port) in trunks::surplus(&self.switch, bridge, &wanted) {
+            bridges::remove_port(&self.database, &bridge, &port).await?;
+        }
+        for (id, told) in news {
+            let is_whole = told.sub_ports.keys().all(|port| told.macs.contains_key(port));
+            self.server.trunk_is(&id, if is_whole { "ACTIVE" } else { "DEGRADED" }).await?;
+            self.trunks.insert(id, told);
+        }
+        let objects = &self.objects;
+        let is_here = |id: &String| {
+            let trunk = objects.trunks.get(id);
+            trunk.is_some_and(|trunk| parents.iter().any(|parent| parent.port_id == trunk.port_id))
+        };
+        self.trunks.retain(|id, _| is_here(id));
         Ok(())
     }
 
@@ -450,8 +677,10 @@ impl<'a> Host<'a> {
         self.devices.store(wired.len(), Ordering::Relaxed);
         // One that works and that the server holds for down it is told of, once for
         // what it says.
+        let is_refreshing = self.is_refreshing && self.settings.l2_population;
         let is_news = |port: &Port| match self.told.get(&port.id) {
             None => true,
+            Some(_) if is_refreshing => true,
             Some(revision) => port.status != "ACTIVE" && port.revision > *revision,
         };
         let new: Vec<&Port> = wired.iter().map(|wired| wired.port).filter(|port| is_news(port)).collect();
@@ -468,10 +697,15 @@ impl<'a> Host<'a> {
             .map(str::to_owned)
             .collect();
         if new.is_empty() && down.is_empty() {
+            self.is_refreshing = false;
             return Ok(());
         }
         let up: Vec<String> = new.iter().map(|port| port.id.clone()).collect();
-        self.server.devices(&up, &down).await?;
+        match is_refreshing {
+            true => self.server.devices_refreshed(&up, &down).await?,
+            false => self.server.devices(&up, &down).await?,
+        }
+        self.is_refreshing = false;
         tracing::info!(up = up.len(), down = down.len(), "the server knows of devices");
         self.told.extend(new.into_iter().map(|port| (port.id.clone(), port.revision)));
         self.told.retain(|id, _| here.contains(id.as_str()));

@@ -539,18 +539,11 @@ mod tests {
 
     fn port(group: &str) -> Port {
         Port {
-            id: "p".into(),
-            network_id: "n".into(),
             mac: "fa:16:3e:00:00:01".into(),
-            is_enabled: true,
-            status: "DOWN".into(),
-            revision: 1,
-            owner: "compute:nova".into(),
             addresses: vec![std::net::IpAddr::from([10, 0, 0, 5])],
             is_secured: true,
             groups: BTreeSet::from([group.to_owned()]),
-            pairs: Vec::new(),
-            bound: BTreeMap::new(),
+            ..Port::default()
         }
     }
 

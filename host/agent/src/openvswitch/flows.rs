@@ -1,10 +1,13 @@
 //! The flows that a host should have: a function of what is plugged in, of what
 //! the server says of it, and of where tunnels end.
 
-use super::firewall;
+use super::fdb::Fdb;
+use super::limits::Meters;
+use super::{firewall, limits};
 use crate::objects::{Objects, Port, Segment};
 use crate::openflow::Flow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// Flows of one bridge by what tells them apart: table, priority and match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,8 +81,9 @@ pub struct Joints {
     /// Of each physical network: its bridge, and the numbers of the ports on the
     /// integration bridge and on that one.
     pub physical: BTreeMap<String, (String, u16, u16)>,
-    /// Of each type of tunnels the numbers of its ports on the tunnel bridge.
-    pub tunnels: BTreeMap<String, BTreeSet<u16>>,
+    /// Of each type of tunnels the numbers of its ports on the tunnel bridge, by the
+    /// address of the far end.
+    pub tunnels: BTreeMap<String, BTreeMap<IpAddr, u16>>,
 }
 
 /// Where a kind of tunnels arrives on the tunnel bridge, as Neutron numbers it.
@@ -94,11 +98,12 @@ fn arrival(kind: &str) -> Option<u8> {
 
 /// The integration bridge's flows.
 #[must_use]
-pub fn integration(wired: &[Wired<'_>], joints: &Joints, objects: &Objects) -> Flows {
+pub fn integration(wired: &[Wired<'_>], joints: &Joints, objects: &Objects, meters: &Meters) -> Flows {
     let mut flows = Flows::default();
+    limits::write(wired, objects, meters, &mut flows);
     flows.add(0, 65535, "dl_vlan=4095", "drop");
     flows.add(0, 0, "", "drop");
-    flows.add(0, 2, format!("in_port={}", joints.to_tunnels), "resubmit(,60)");
+    flows.add(0, 2, format!("in_port={}", joints.to_tunnels), "resubmit(,58)");
     flows.add(60, 1, "", "NORMAL");
     for (_, number, _) in joints.physical.values() {
         flows.add(0, 2, format!("in_port={number}"), "drop");
@@ -110,11 +115,11 @@ pub fn integration(wired: &[Wired<'_>], joints: &Joints, objects: &Objects) -> F
                 0,
                 3,
                 format!("in_port={physical},{outside}"),
-                format!("mod_vlan_vid:{vlan},resubmit(,60)"),
+                format!("mod_vlan_vid:{vlan},resubmit(,58)"),
             );
         }
         let marks = format!("load:{number}->NXM_NX_REG5[],load:{vlan}->NXM_NX_REG6[]");
-        flows.add(0, 10, format!("in_port={number}"), "resubmit(,60)");
+        flows.add(0, 10, format!("in_port={number}"), "resubmit(,58)");
         if port.is_secured {
             flows.add(60, 100, format!("in_port={number}"), format!("{marks},resubmit(,71)"));
             let arrives = format!("{marks},strip_vlan,resubmit(,81)");
@@ -161,11 +166,26 @@ pub fn physical(name: &str, wired: &[Wired<'_>], joints: &Joints) -> Flows {
     flows
 }
 
-/// The tunnel bridge's flows: where an address is is learnt from what it sends,
-/// all else is flooded to everybody who may have the network. Flows that are
-/// learnt are marked with `cookie`.
+/// What the server says of where addresses are, and what is made of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Population<'a> {
+    /// Where they are.
+    pub fdb: &'a Fdb,
+    /// Whether ARP is answered here for them.
+    pub answers_arp: bool,
+}
+
+/// The tunnel bridge's flows: where an address is is said by the server, or learnt
+/// from what it sends; all else is flooded to everybody who has the network, or,
+/// where the server does not say who has, may have it. Flows that are learnt are
+/// marked with `cookie`.
 #[must_use]
-pub fn tunnel(wired: &[Wired<'_>], joints: &Joints, cookie: u64) -> Flows {
+pub fn tunnel(
+    wired: &[Wired<'_>],
+    joints: &Joints,
+    population: Option<Population<'_>>,
+    cookie: u64,
+) -> Flows {
     let patch = joints.from_tunnels;
     let mut flows = Flows::default();
     flows.add(0, 0, "", "drop");
@@ -180,29 +200,67 @@ pub fn tunnel(wired: &[Wired<'_>], joints: &Joints, cookie: u64) -> Flows {
     flows.add(10, 1, "", learn);
     flows.add(20, 0, "", "resubmit(,22)");
     flows.add(22, 0, "", "drop");
+    if population.is_some_and(|population| population.answers_arp) {
+        flows.add(2, 1, "arp,dl_dst=ff:ff:ff:ff:ff:ff", "resubmit(,21)");
+        flows.add(21, 0, "", "resubmit(,22)");
+    }
     for table in [3, 4, 6] {
         flows.add(table, 0, "", "drop");
     }
     for (kind, ports) in &joints.tunnels {
         if let Some(table) = arrival(kind) {
-            for port in ports {
+            for port in ports.values() {
                 flows.add(0, 1, format!("in_port={port}"), format!("resubmit(,{table})"));
             }
         }
     }
-    for Wired { vlan, segment, .. } in wired {
+    for Wired { vlan, port, segment, .. } in wired {
         let (Some(table), Some(number)) = (arrival(&segment.network_type), segment.segmentation_id) else {
             continue;
         };
         flows.add(table, 1, format!("tun_id={number:#x}"), format!("mod_vlan_vid:{vlan},resubmit(,10)"));
-        let ports = joints.tunnels.get(&segment.network_type).into_iter().flatten();
-        let outputs: Vec<String> = ports.map(|port| format!("output:{port}")).collect();
+        let Some(ports) = joints.tunnels.get(&segment.network_type) else { continue };
+        let outputs: Vec<String> = match population {
+            Some(population) => {
+                populated(&port.network_id, *vlan, number, ports, population, &mut flows);
+                let ends = population.fdb.ends(&port.network_id).filter(|(_, end)| end.is_flooded);
+                ends.filter_map(|(ip, _)| ports.get(ip)).map(|port| format!("output:{port}")).collect()
+            }
+            None => ports.values().map(|port| format!("output:{port}")).collect(),
+        };
         if !outputs.is_empty() {
             let floods = format!("strip_vlan,set_tunnel:{number:#x},{}", outputs.join(","));
             flows.add(22, 1, format!("dl_vlan={vlan}"), floods);
         }
     }
     flows
+}
+
+/// What goes to an address that is known to be somewhere, of a network.
+fn populated(
+    network: &str,
+    vlan: u16,
+    number: u32,
+    ports: &BTreeMap<IpAddr, u16>,
+    population: Population<'_>,
+    flows: &mut Flows,
+) {
+    for (end, known) in population.fdb.ends(network) {
+        let Some(port) = ports.get(end) else { continue };
+        for (mac, ip) in &known.addresses {
+            let goes = format!("strip_vlan,set_tunnel:{number:#x},output:{port}");
+            flows.add(20, 2, format!("dl_vlan={vlan},dl_dst={mac}"), goes);
+            if population.answers_arp && ip.is_ipv4() {
+                let answers = format!(
+                    "set_field:2->arp_op,move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],\
+                     move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],set_field:{mac}->arp_sha,\
+                     set_field:{ip}->arp_spa,move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],\
+                     set_field:{mac}->eth_src,in_port"
+                );
+                flows.add(21, 1, format!("arp,dl_vlan={vlan},arp_tpa={ip}"), answers);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -221,5 +279,40 @@ mod tests {
         assert_eq!(matches(&after.missing_in(&before, 1)), ["b", "c"]);
         assert_eq!(matches(&after.surplus_in(&before, 1)), ["a"]);
         assert!(after.missing_in(&after, 1).is_empty() && after.surplus_in(&after, 1).is_empty());
+    }
+
+    #[test]
+    fn who_has_a_network_and_where_its_addresses_are_is_as_the_server_says() {
+        let ends = [[192, 0, 2, 2], [192, 0, 2, 3]].map(IpAddr::from);
+        let mut joints = Joints { from_tunnels: 1, ..Joints::default() };
+        joints.tunnels.insert("vxlan".to_owned(), ends.into_iter().zip([2, 3]).collect());
+        let port = Port { network_id: "n".to_owned(), ..Port::default() };
+        let segment =
+            Segment { network_type: "vxlan".into(), physical_network: None, segmentation_id: Some(100) };
+        let wired = [Wired { number: 5, vlan: 1, port: &port, segment: &segment }];
+        let of = |population: Option<Population<'_>>, table: u8| -> Vec<(String, String)> {
+            let flows = tunnel(&wired, &joints, population, 0).missing_in(&Flows::default(), 0);
+            let flows = flows.into_iter().filter(|flow| flow.table == table && flow.priority > 0);
+            flows.map(|flow| (flow.matching, flow.actions)).collect()
+        };
+        let flood =
+            |outputs: &str| vec![("dl_vlan=1".to_owned(), format!("strip_vlan,set_tunnel:0x64,{outputs}"))];
+        assert_eq!(of(None, 22), flood("output:2,output:3"));
+        let mut fdb = Fdb::default();
+        fn population(fdb: &Fdb) -> Option<Population<'_>> {
+            Some(Population { fdb, answers_arp: true })
+        }
+        assert_eq!(of(population(&fdb), 22), []);
+        let told = serde_json::json!({"n": {"ports": {"192.0.2.3": [["00:00:00:00:00:00", "0.0.0.0"],
+            ["fa:16:3e:00:00:09", "10.0.0.9"], ["fa:16:3e:00:00:09", "fd00::9"]]}}});
+        fdb.apply("add_fdb_entries", &told, IpAddr::from([192, 0, 2, 1]));
+        assert_eq!(of(population(&fdb), 22), flood("output:3"));
+        let goes = ("dl_vlan=1,dl_dst=fa:16:3e:00:00:09".to_owned(), flood("output:3").remove(0).1);
+        assert_eq!(of(population(&fdb), 20), [goes]);
+        let answered = of(population(&fdb), 21);
+        assert_eq!(answered.len(), 1, "of ARP, which is of IPv4");
+        assert_eq!(answered[0].0, "arp,dl_vlan=1,arp_tpa=10.0.0.9");
+        assert!(answered[0].1.contains("set_field:fa:16:3e:00:00:09->arp_sha"));
+        assert_eq!(of(Some(Population { fdb: &fdb, answers_arp: false }), 21), []);
     }
 }

@@ -30,6 +30,8 @@ pub struct Interface {
     pub has_failed: bool,
     /// The resource that it is for: the id of a port.
     pub port_id: Option<String>,
+    /// The MAC address of what is plugged in.
+    pub mac: Option<String>,
     /// The VLAN that it is in.
     pub vlan: Option<u16>,
     /// The network that an agent put it in.
@@ -60,6 +62,11 @@ impl Switch {
         self.tables.get(table).into_iter().flatten()
     }
 
+    /// The bridges' names.
+    pub fn bridges(&self) -> impl Iterator<Item = &str> {
+        self.rows("Bridge").filter_map(|(_, row)| row.get("name").and_then(Value::as_str))
+    }
+
     /// The interfaces of a bridge.
     #[must_use]
     pub fn interfaces(&self, bridge: &str) -> Vec<Interface> {
@@ -85,6 +92,7 @@ fn interface(port: &Map<String, Value>, row: &Map<String, Value>) -> Interface {
         number: number.and_then(|number| u16::try_from(number).ok()),
         has_failed: number == Some(-1),
         port_id: member(row.get("external_ids"), "iface-id"),
+        mac: member(row.get("external_ids"), "attached-mac"),
         vlan: vlan.and_then(|vlan| u16::try_from(vlan).ok()),
         network_id: member(port.get("other_config"), "net_uuid"),
     }
@@ -127,6 +135,7 @@ mod tests {
             number: None,
             has_failed: false,
             port_id: Some("x".to_owned()),
+            mac: Some("m".to_owned()),
             vlan: None,
             network_id: None,
         };
@@ -138,8 +147,13 @@ mod tests {
             "Interface": {"i": {"old": {"ofport": ["set", []]}, "new": {"name": "tap", "ofport": 7, "type": "",
                 "external_ids": ["map", [["iface-id", "x"]]]}}},
         }));
-        let wired =
-            Interface { number: Some(7), vlan: Some(5), network_id: Some("n".to_owned()), ..tap.clone() };
+        let wired = Interface {
+            number: Some(7),
+            vlan: Some(5),
+            network_id: Some("n".to_owned()),
+            mac: None,
+            ..tap.clone()
+        };
         assert_eq!(switch.interfaces("br-int"), [wired]);
         switch.apply(
             &json!({"Interface": {"i": {"new": {"name": "tap", "ofport": -1, "external_ids": ["map", []]}}}}),
