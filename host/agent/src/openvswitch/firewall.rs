@@ -26,15 +26,15 @@ use std::fmt::Write as _;
 
 const SENDER: u8 = 71;
 const SENT: u8 = 72;
-const MAY_SEND: u8 = 73;
+pub(super) const MAY_SEND: u8 = 73;
 const SENT_UNTRACKED: u8 = 74;
-const RECEIVER: u8 = 81;
+pub(super) const RECEIVER: u8 = 81;
 const RECEIVED: u8 = 82;
 const RECEIVED_UNTRACKED: u8 = 83;
 const OUT: u8 = 94;
 
 /// Tracks a packet's connection, in its VLAN's zone.
-const ZONE: &str = "zone=NXM_NX_REG6[0..15]";
+pub(super) const ZONE: &str = "zone=NXM_NX_REG6[0..15]";
 
 /// Types of ICMPv6 that hosts need of each other: multicast listeners (130 to 132,
 /// 143), routers and neighbours (RFC 4890, 4.4.1).

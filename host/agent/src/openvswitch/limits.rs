@@ -12,6 +12,7 @@
 //! meters; otherwise it has the kernel limit, which not every kernel can. What is
 //! sent to all of a network is not metered where it arrives.
 
+use super::firewall::{MAY_SEND, RECEIVER, ZONE};
 use super::flows::{Flows, Wired};
 use crate::objects::{Limit, Objects, Policy};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,8 +23,7 @@ const BITS: u8 = 58;
 const PACKETS: u8 = 59;
 /// Where they lead.
 const NEXT: u8 = 60;
-/// Where to what may be sent goes; see the firewall.
-const MAY_SEND: u8 = 73;
+/// After the first of two meters of what is sent to a port on this host.
 const MAY_SEND_COUNTED: u8 = 75;
 
 /// Of a rate, the burst of a rule that names none, as Neutron has it.
@@ -168,22 +168,28 @@ pub fn write(wired: &[Wired<'_>], objects: &Objects, meters: &Meters, flows: &mu
 fn from_here(wired: &Wired<'_>, meters: &Meters, flows: &mut Flows) {
     let Wired { number, vlan, port, .. } = wired;
     let matching = format!("reg6={vlan},dl_dst={}", port.mac);
-    let arrives = match port.is_secured {
-        true => format!("load:{number}->NXM_NX_REG5[],resubmit(,81)"),
-        false => format!("output:{number}"),
-    };
     // A flow has one meter at most.
-    match [Unit::Kilobits, Unit::Packets].map(|unit| meters.of(&port.id, Way::Ingress, unit)) {
-        [None, None] => {}
-        [Some(meter), None] | [None, Some(meter)] => {
-            flows.add(MAY_SEND, 110, matching, format!("meter:{meter},{arrives}"));
-        }
-        [Some(bits), Some(packets)] => {
-            let on = format!("meter:{bits},resubmit(,{MAY_SEND_COUNTED})");
-            flows.add(MAY_SEND, 110, &matching, on);
-            flows.add(MAY_SEND_COUNTED, 100, matching, format!("meter:{packets},{arrives}"));
-        }
+    let (table, priority, meter) =
+        match [Unit::Kilobits, Unit::Packets].map(|unit| meters.of(&port.id, Way::Ingress, unit)) {
+            [None, None] => return,
+            [Some(meter), None] | [None, Some(meter)] => (MAY_SEND, 110, meter),
+            [Some(bits), Some(packets)] => {
+                let on = format!("meter:{bits},resubmit(,{MAY_SEND_COUNTED})");
+                flows.add(MAY_SEND, 110, &matching, on);
+                (MAY_SEND_COUNTED, 110, packets)
+            }
+        };
+    if port.is_secured {
+        let arrives = format!("meter:{meter},load:{number}->NXM_NX_REG5[],resubmit(,{RECEIVER})");
+        flows.add(table, priority, matching, arrives);
+        return;
     }
+    // What the sender's groups let through is theirs to remember.
+    for family in ["ip", "ipv6"] {
+        let first = format!("meter:{meter},ct(commit,{ZONE}),output:{number}");
+        flows.add(table, priority + 1, format!("ct_state=+new-est,{family},{matching}"), first);
+    }
+    flows.add(table, priority, matching, format!("meter:{meter},output:{number}"));
 }
 
 #[cfg(test)]
