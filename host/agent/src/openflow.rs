@@ -79,6 +79,16 @@ pub async fn sweep(run: &Path, bridge: &str, cookie: u64) -> Result<(), Error> {
     ofctl(run, bridge, &["--bundle", "add-flows"], &["-"], lines).await.map(drop)
 }
 
+/// How many meters a bridge can have: none where its datapath has no such thing.
+///
+/// # Errors
+/// As [`change`].
+pub async fn most_meters(run: &Path, bridge: &str) -> Result<u32, Error> {
+    let features = ofctl(run, bridge, &["meter-features"], &[], String::new()).await?;
+    let most = features.split_once("max_meter:").and_then(|(_, rest)| rest.split_whitespace().next());
+    Ok(most.and_then(|most| most.parse().ok()).unwrap_or_default())
+}
+
 /// The numbers of a bridge's meters.
 ///
 /// # Errors

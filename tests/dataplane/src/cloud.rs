@@ -4,7 +4,7 @@
 use crate::{Host, Interface, Vm};
 use anyhow::{Context, Result};
 use hadron_agent::openvswitch::{self, Settings};
-use hadron_bus::{Amqp, Bus};
+use hadron_bus::{Amqp, Bus, Message, Spread};
 use hadron_sdk_testing::{Client, Server, until};
 use hadron_test_support::RabbitMq;
 use serde_json::{Value, json};
@@ -64,6 +64,12 @@ impl Agent {
 pub fn bus(broker: &RabbitMq, host: &str) -> Result<Bus> {
     let url = broker.url().parse().map_err(|problem: String| anyhow::anyhow!(problem))?;
     Ok(Bus::amqp(Amqp::new(url, host)))
+}
+
+/// Says something to all who listen on a topic.
+pub async fn tell(bus: &Bus, topic: &str, method: &str, arguments: Value) -> Result<()> {
+    bus.publish(Spread::Fanout, Message::new(topic, method, arguments)).await?;
+    Ok(())
 }
 
 /// How an agent of a host with this name is set up in tests: without physical

@@ -149,6 +149,7 @@ async fn flows_of_every_kind_are_taken_and_carry_packets() {
     fdb.apply("add_fdb_entries", &told, std::net::IpAddr::from([192, 0, 2, 1]));
     let population = Some(flows::Population { fdb: &fdb, answers_arp: true });
 
+    assert!(openflow::most_meters(run, "br-int").await.unwrap() > 100);
     let mut meters = Meters::default();
     let mut before = Flows::default();
     for policy in [None, Some("slow".to_owned())] {

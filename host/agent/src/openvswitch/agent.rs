@@ -145,7 +145,12 @@ async fn served(settings: &Settings, bus: &Bus) -> Result<(), Error> {
     });
     let mut host = Host::new(settings, server, database, joints, devices);
     host.switch.apply(&now);
-    host.metered = openflow::meters(&settings.run_folder, &settings.integration_bridge).await?;
+    let (run_folder, bridge) = (&settings.run_folder, &settings.integration_bridge);
+    host.can_meter = openflow::most_meters(run_folder, bridge).await? > 0;
+    match host.can_meter {
+        true => host.metered = openflow::meters(run_folder, bridge).await?,
+        false => tracing::warn!("the switch has no meters: bandwidth and packet rates are not limited"),
+    }
     host.recover();
     host.sync().await?;
     loop {
@@ -321,6 +326,7 @@ struct Host<'a> {
     /// Where addresses are.
     fdb: Fdb,
     meters: Meters,
+    can_meter: bool,
     /// The meters that there are, and what those are that were written.
     metered: BTreeSet<u32>,
     written_meters: BTreeMap<u32, Meter>,
@@ -365,6 +371,7 @@ impl<'a> Host<'a> {
             tunnels: BTreeMap::new(),
             fdb: Fdb::default(),
             meters: Meters::default(),
+            can_meter: false,
             metered: BTreeSet::new(),
             written_meters: BTreeMap::new(),
             trunks: BTreeMap::new(),
@@ -420,11 +427,15 @@ impl<'a> Host<'a> {
     /// What changed is asked for again, if it matters here.
     fn forget(&mut self, what: Changed) {
         match what {
-            Changed::Port(id) if self.asked.ports.contains(&id) => drop(self.stale.insert(id)),
+            Changed::Port(id) if self.asked.ports.contains(&id) => {
+                self.stale.insert(id);
+            }
             Changed::Port(_) => {}
-            Changed::PortGone(id) => drop(self.objects.ports.remove(&id)),
+            Changed::PortGone(id) => {
+                self.objects.ports.remove(&id);
+            }
             Changed::NetworkGone(id) => self.objects.ports.retain(|_, port| port.network_id != id),
-            Changed::Rules(ids) => ids.iter().for_each(|id| drop(self.asked.groups.remove(id))),
+            Changed::Rules(ids) => self.asked.groups.retain(|id| !ids.contains(id)),
             Changed::Members(ids) => {
                 for id in &ids {
                     if !self.asked.members.remove(id) {
@@ -451,7 +462,11 @@ impl<'a> Host<'a> {
 
     /// Has the switch be as it should be, and the server know it.
     async fn reconcile(&mut self) -> Result<(), Error> {
-        self.join_trunks().await?;
+        // Ports are wired though trunks are not.
+        let joined = match self.join_trunks().await {
+            Err(Error::Server(error)) => Err(Error::Server(error)),
+            other => Ok(other?),
+        };
         let interfaces = self.switch.interfaces(&self.settings.integration_bridge);
         self.ask(&interfaces).await?;
         let host = &self.settings.host;
@@ -485,7 +500,8 @@ impl<'a> Host<'a> {
         self.write(&wired).await?;
         let failed = wanted.iter().filter(|(interface, ..)| interface.has_failed);
         let failed: BTreeSet<&str> = failed.map(|(_, port, _)| port.id.as_str()).collect();
-        self.tell(&wired, &failed).await
+        self.tell(&wired, &failed).await?;
+        joined
     }
 
     /// Learns what it does not know of what is plugged in, and of what that needs.
@@ -493,7 +509,10 @@ impl<'a> Host<'a> {
         let plugged: BTreeSet<String> = interfaces.iter().filter_map(|i| i.port_id.clone()).collect();
         let new = plugged.iter().filter(|id| !self.objects.ports.contains_key(*id));
         let mut new: BTreeSet<String> = new.filter(|id| !self.asked.ports.contains(*id)).cloned().collect();
-        new.extend(self.stale.iter().cloned());
+        for id in &self.stale {
+            self.objects.ports.remove(id);
+            new.insert(id.clone());
+        }
         self.learn("Port", "id", &new.into_iter().collect::<Vec<_>>()).await?;
         self.stale.clear();
         self.asked.ports = plugged.clone();
@@ -570,7 +589,9 @@ impl<'a> Host<'a> {
     /// Writes what differs; the first time all of it, and then takes away what an
     /// agent before this one wrote.
     async fn write(&mut self, wired: &[Wired<'_>]) -> Result<(), Error> {
-        self.meters.count(wired, &self.objects);
+        if self.can_meter {
+            self.meters.count(wired, &self.objects);
+        }
         self.write_meters().await?;
         let known = Known {
             wired,
@@ -721,4 +742,37 @@ fn tunnel_name(kind: &str, ip: IpAddr) -> String {
         IpAddr::V6(ip) => format!("{:08x}", u128::from(ip) & 0xffff_ffff),
     };
     format!("{kind}-{far}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn messages_say_what_they_say_and_others_nothing() {
+        let says = |method: &str, arguments: Value| read(method, &arguments).is_some();
+        assert!(says("push", json!({"resource_list": [], "event_type": "deleted"})));
+        assert!(says("tunnel_update", json!({"tunnel_ip": "192.0.2.2", "tunnel_type": "vxlan"})));
+        assert!(says("add_fdb_entries", json!({"fdb_entries": {}})));
+        assert!(
+            says("port_update", json!({"port": {"id": "p"}})) && says("port_delete", json!({"port_id": "p"}))
+        );
+        assert!(says("network_delete", json!({"network_id": "n"})));
+        for method in ["security_groups_rule_updated", "security_groups_member_updated"] {
+            assert!(says(method, json!({"security_groups": ["g"]})) && !says(method, json!({})));
+        }
+        for method in
+            ["push", "tunnel_update", "add_fdb_entries", "port_update", "port_delete", "network_delete"]
+        {
+            assert!(!says(method, json!({})) && !says(method, json!(null)));
+        }
+        assert!(!says("network_update", json!({"network": {"id": "n"}})));
+    }
+
+    #[test]
+    fn tunnels_are_named_as_their_type_and_end() {
+        assert_eq!(tunnel_name("vxlan", IpAddr::from([192, 0, 2, 1])), "vxlan-c0000201");
+        assert_eq!(tunnel_name("gre", "2001:db8::1:2".parse().unwrap()), "gre-00010002");
+    }
 }

@@ -4,7 +4,7 @@
 //! trunk's own port and for each of its sub-ports; that one is then wired as any
 //! other. In Neutron: `OVSDBHandler`, `TrunkManager`.
 
-use super::switch::Switch;
+use super::switch::{Interface, Switch};
 use crate::bridges::Joint;
 use crate::objects::Trunk;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +34,8 @@ pub struct Parent {
 pub fn parents(switch: &Switch) -> Vec<Parent> {
     let trunks = switch.bridges().filter(|bridge| bridge.starts_with(BRIDGE));
     let parent = |bridge: &str| {
-        let plugged = switch.interfaces(bridge).into_iter().find(|one| !is_of_a_pair(&one.name))?;
+        let is_machine = |one: &Interface| one.port_id.is_some() && !is_of_a_pair(&one.name);
+        let plugged = switch.interfaces(bridge).into_iter().find(is_machine)?;
         let (port_id, mac) = (plugged.port_id?, plugged.mac.unwrap_or_default());
         Some(Parent { bridge: bridge.to_owned(), port_id, mac })
     };
@@ -112,7 +113,9 @@ mod tests {
         for (_, name, vlan) in ports {
             let tag = vlan.map_or(json!(["set", []]), |vlan| json!(vlan));
             tables["Port"][name] = json!({"new": {"name": name, "interfaces": ["uuid", name], "tag": tag}});
-            let ids = json!(["map", [["iface-id", "aaaaaaaa-0000"], ["attached-mac", "m"]]]);
+            let of = json!([["iface-id", "aaaaaaaa-0000"], ["attached-mac", "m"]]);
+            // The bridge's own interface is nobody's.
+            let ids = json!(["map", if name.starts_with(BRIDGE) { json!([]) } else { of }]);
             tables["Interface"][name] = json!({"new": {"name": name, "ofport": 1, "external_ids": ids}});
         }
         let mut switch = Switch::default();
@@ -122,7 +125,8 @@ mod tests {
 
     #[test]
     fn pairs_follow_the_machine_and_its_sub_ports() {
-        let bare = switch(&[("tbr-88888888-0", "tapaaaaaaaa-00", None)]);
+        let own = ("tbr-88888888-0", "tbr-88888888-0", None);
+        let bare = switch(&[own, ("tbr-88888888-0", "tapaaaaaaaa-00", None)]);
         let parents = parents(&bare);
         let [parent] = &parents[..] else { panic!("{parents:?}") };
         assert_eq!((parent.port_id.as_str(), parent.mac.as_str()), ("aaaaaaaa-0000", "m"));
@@ -138,6 +142,7 @@ mod tests {
         );
         assert_eq!(missing(&bare, "br-int", &wanted).len(), 2);
         let whole = switch(&[
+            own,
             ("tbr-88888888-0", "tapaaaaaaaa-00", None),
             ("tbr-88888888-0", &wanted[0].outer, Some(0)),
             ("tbr-88888888-0", &wanted[1].outer, Some(5)),
