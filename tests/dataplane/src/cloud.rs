@@ -8,6 +8,7 @@ use hadron_bus::{Amqp, Bus, Message, Spread};
 use hadron_sdk_testing::{Client, Server, until};
 use hadron_test_support::RabbitMq;
 use serde_json::{Value, json};
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -19,7 +20,9 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A server and the broker that agents reach it by.
 pub struct Cloud {
-    server: Server,
+    client: Client,
+    /// Ends with this, before the broker does.
+    _server: Box<dyn Any + Send + Sync>,
     broker: RabbitMq,
 }
 
@@ -105,7 +108,12 @@ impl Cloud {
             .mechanism_drivers(&["openvswitch"])
             .config(&format!("[bus]\nurl = '{}'\n", broker.url()));
         let server = more(builder).start().await?;
-        Ok(Some(Cloud { server, broker }))
+        Ok(Some(Cloud::of(server.client(), server, broker)))
+    }
+
+    /// Of a server, whose client this is, that runs at that broker.
+    pub fn of(client: Client, server: impl Any + Send + Sync, broker: RabbitMq) -> Cloud {
+        Cloud { client, _server: Box::new(server), broker }
     }
 
     /// The broker.
@@ -120,7 +128,7 @@ impl Cloud {
 
     /// The server's API.
     pub fn client(&self) -> Client {
-        self.server.client()
+        self.client.clone()
     }
 
     /// Waits until as many agents are alive.

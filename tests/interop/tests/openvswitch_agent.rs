@@ -1,11 +1,15 @@
-//! Open vSwitch agents against the server, Neutron's own and this project's: both
-//! report, wire ports, and have packets pass or not as groups say.
+//! Open vSwitch agents against servers, Neutron's own and this project's: whoever
+//! is on which side, agents report, wire ports, and have packets pass or not as
+//! groups say.
 
 use anyhow::{Result, ensure};
 use hadron_dataplane_tests::Host;
 use hadron_dataplane_tests::cloud::{Cloud, reaches, settings, word};
+use hadron_interop::neutron_server::NeutronServer;
 use hadron_interop::openvswitch_agent::Agent;
+use hadron_test_support::RabbitMq;
 use serde_json::json;
+use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn neutrons_agent_wires_ports_for_this_server() -> Result<()> {
@@ -23,8 +27,28 @@ async fn neutrons_agent_wires_ports_for_this_server() -> Result<()> {
 async fn this_projects_agent_wires_ports_for_this_server() -> Result<()> {
     let Some(host) = Host::start("own") else { return Ok(()) };
     let Some(cloud) = Cloud::start().await? else { return Ok(()) };
-    let agent = cloud.agent(settings(&host, "h1")).await?;
-    let result = scenario(&cloud, &host).await;
+    with_own_agent(&cloud, &host).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn this_projects_agent_wires_ports_for_neutrons_server() -> Result<()> {
+    let Some(host) = Host::start("peer") else { return Ok(()) };
+    let Some(broker) = RabbitMq::start() else { return Ok(()) };
+    let Some(database) = hadron_test_support::shared() else { return Ok(()) };
+    let Some(server) = NeutronServer::start(database, &broker).await? else { return Ok(()) };
+    let server = Arc::new(server);
+    let cloud = Cloud::of(server.client()?, server.clone(), broker);
+    let result = with_own_agent(&cloud, &host).await;
+    if result.is_err() {
+        eprintln!("{}", server.log());
+    }
+    result
+}
+
+/// The scenario, with this project's agent on the host.
+async fn with_own_agent(cloud: &Cloud, host: &Host) -> Result<()> {
+    let agent = cloud.agent(settings(host, "h1")).await?;
+    let result = scenario(cloud, host).await;
     if result.is_err() {
         eprintln!("{}", host.flows("br-int"));
     }

@@ -108,6 +108,16 @@ impl Postgres {
         self.url_of(&name)
     }
 
+    /// The URL of a new database in which these statements were carried out.
+    pub async fn filled_database(&self, statements: &str) -> String {
+        let url = self.fresh_database().await;
+        let mut connection = PgConnection::connect(&url).await.expect("the server answers");
+        let text = AssertSqlSafe(statements.to_owned());
+        sqlx::raw_sql(text).execute(&mut connection).await.expect("the statements are SQL");
+        connection.close().await.expect("the connection closes");
+        url
+    }
+
     /// Stops the server in good order; clients are cut off.
     pub fn stop(&self) -> Result<(), String> {
         run(self.command("pg_ctl").args(["-D", &self.data(), "-m", "fast", "-w", "stop"]))
