@@ -108,6 +108,15 @@ enum Task {
         #[arg(long)]
         long: bool,
     },
+    /// Set up, build, and run the tests with real Keystones, and Neutron's servers and agents
+    ///
+    /// Both ways: Neutron's own Open vSwitch agent serves a host of this server, and this
+    /// project's agent a host of a real neutron-server. It needs root, for network
+    /// namespaces. None is skipped: what is missing fails and says so.
+    Interop {
+        /// Only tests whose name contains this
+        filter: Option<String>,
+    },
     /// Formatting, clippy and, where cargo-deny is installed, dependencies
     Lint,
     /// The rules about the source that no compiler knows
@@ -142,6 +151,7 @@ fn run(task: Task) -> Result<()> {
         Task::Schemathesis { long } => test::test(&workspace, long, Some("schemathesis")),
         Task::Conformance { long, prefix } => whole::conformance(&workspace, long, &prefix),
         Task::Dataplane { long } => whole::dataplane(&workspace, long),
+        Task::Interop { filter } => test::interop(&workspace, filter.as_deref()),
         Task::Lint => lint::lint(&workspace),
         Task::Check => check::check(&workspace),
     }

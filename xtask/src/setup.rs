@@ -23,12 +23,11 @@ const ENVIRONMENTS: [(&str, &str, &str); 2] = [
 
 /// What only some tests need: where it cannot be had, they are skipped.
 const KEYSTONE: (&str, &str, &str) = ("keystone", "Keystone", "tests/interop/keystone/requirements.txt");
-const NEUTRON: (&str, &str, &str) = ("neutron", "Neutron's agents", "tests/interop/neutron/requirements.txt");
+const NEUTRON: (&str, &str, &str) = ("neutron", "Neutron", "tests/interop/neutron/requirements.txt");
 const TEMPEST: (&str, &str, &str) = ("tempest", "Tempest", "tests/conformance/requirements.txt");
 
 /// Makes sure of PostgreSQL's, RabbitMQ's and Open vSwitch's programs, of strace, of
-/// the Python environments, and of a Keystone and agents of Neutron that tests can
-/// start.
+/// the Python environments, and of a Keystone and a Neutron that tests can start.
 pub(crate) fn setup(workspace: &Workspace) -> Result<()> {
     postgresql()?;
     rabbitmq()?;
@@ -36,7 +35,7 @@ pub(crate) fn setup(workspace: &Workspace) -> Result<()> {
     strace()?;
     ENVIRONMENTS.iter().try_for_each(|environment| python(workspace, environment))?;
     optional(KEYSTONE.1, keystone(workspace))?;
-    optional(NEUTRON.1, python(workspace, &NEUTRON))?;
+    optional(NEUTRON.1, neutron(workspace))?;
     optional(TEMPEST.1, python(workspace, &TEMPEST))
 }
 
@@ -56,20 +55,38 @@ fn optional(what: &str, made: Result<()>) -> Result<()> {
 /// A Keystone with a migrated database, of which tests start copies.
 fn keystone(workspace: &Workspace) -> Result<()> {
     python(workspace, &KEYSTONE)?;
-    let scripts = workspace.path("tests/interop/keystone");
-    let source: String = ["prepare.py", "settings.py"]
+    prepare(workspace, &KEYSTONE, &["prepare.py", "settings.py"], "template")
+}
+
+/// A Neutron, and its database as SQL, with which tests fill their own.
+fn neutron(workspace: &Workspace) -> Result<()> {
+    python(workspace, &NEUTRON)?;
+    prepare(workspace, &NEUTRON, &["prepare.py", "requirements.txt"], "template.sql")
+}
+
+/// Runs prepare.py of an environment with the path of what it makes, when it never
+/// ran or one of these files has changed since.
+fn prepare(
+    workspace: &Workspace,
+    &(name, what, wanted): &(&str, &str, &str),
+    depends_on: &[&str],
+    made: &str,
+) -> Result<()> {
+    let (folder, scripts) = (workspace.path("target").join(name), workspace.path(wanted));
+    let scripts = scripts.parent().with_context(|| format!("{wanted} is in no folder"))?;
+    let source: String = depends_on
         .iter()
         .map(|name| std::fs::read_to_string(scripts.join(name)))
         .collect::<std::io::Result<_>>()
         .with_context(|| format!("cannot read {}", scripts.display()))?;
-    let stamp = workspace.path("target/keystone/prepared.txt");
+    let stamp = folder.join("prepared.txt");
     if std::fs::read_to_string(&stamp).is_ok_and(|prepared| prepared == source) {
         return Ok(());
     }
-    let step = say::step("preparing Keystone's database");
-    let mut prepare = Command::new(workspace.path("target/keystone/bin/python"));
+    let step = say::step(format!("preparing the database of {what}"));
+    let mut prepare = Command::new(folder.join("bin/python"));
     prepare.args(["-B", "-W", "ignore"]).arg(scripts.join("prepare.py"));
-    prepare.arg(workspace.path("target/keystone/template"));
+    prepare.arg(folder.join(made));
     say::run_quietly(&mut prepare)?;
     std::fs::write(&stamp, source).with_context(|| format!("cannot write {}", stamp.display()))?;
     step.done("");

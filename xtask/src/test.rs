@@ -1,8 +1,9 @@
-//! `cargo xtask test`: set-up, build, source rules, format, and every test.
+//! `cargo xtask test`: set-up, build, source rules, format, and every test; and
+//! `cargo xtask interop`: those with other people's servers and agents.
 
 use crate::workspace::Workspace;
-use crate::{check, guests, lint, say, setup};
-use anyhow::{Result, bail};
+use crate::{build, check, guests, lint, say, setup};
+use anyhow::{Context, Result, bail};
 use std::process::Command;
 
 /// Runs all tests, or those whose name contains `filter`. With `long` also
@@ -17,17 +18,45 @@ pub(crate) fn test(workspace: &Workspace, long: bool, filter: Option<&str>) -> R
     // fewer dependencies, it would be compiled twice.
     guests::build(workspace)?;
 
-    run(workspace, long, &[], filter)
+    let mut arguments = vec!["--workspace".to_owned()];
+    arguments.extend(filter.map(str::to_owned));
+    run(workspace, "building and running the tests", &arguments, long.then_some("HADRON_TEST_LONG"))
 }
 
-/// Runs the tests of some packages; what they need was set up and built before.
-pub(crate) fn of(workspace: &Workspace, long: bool, packages: &[&str]) -> Result<()> {
-    run(workspace, long, packages, None)
+/// Runs the tests beside the real Keystone and Neutron, or those whose name
+/// contains `filter`. None is skipped.
+pub(crate) fn interop(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
+    setup::setup(workspace)?;
+    build::build(workspace)?;
+    let mut arguments = of("tests/interop/tests", workspace)?;
+    arguments.extend(filter.map(str::to_owned));
+    let what = "building and running the tests beside Keystone and Neutron";
+    run(workspace, what, &arguments, Some("HADRON_TEST_NO_SKIP"))
 }
 
-/// Runs the tests of these packages, of all where none is named.
-fn run(workspace: &Workspace, long: bool, packages: &[&str], filter: Option<&str>) -> Result<()> {
-    let step = say::step("building and running the tests");
+/// Runs the tests of packets; what they need was set up and built before.
+pub(crate) fn dataplane(workspace: &Workspace, long: bool) -> Result<()> {
+    let arguments = of("tests/dataplane/tests", workspace)?;
+    let what = "building and running the tests of packets";
+    run(workspace, what, &arguments, long.then_some("HADRON_TEST_LONG"))
+}
+
+/// Arguments for the tests of a folder, and for no others: of the whole workspace,
+/// so that dependencies have the features of all other builds.
+fn of(folder: &str, workspace: &Workspace) -> Result<Vec<String>> {
+    let files = std::fs::read_dir(workspace.path(folder)).with_context(|| format!("cannot read {folder}"))?;
+    let mut names = Vec::new();
+    for file in files {
+        names.extend(file?.file_name().to_str().and_then(|name| name.strip_suffix(".rs")).map(str::to_owned));
+    }
+    names.sort();
+    let named = names.into_iter().flat_map(|name| ["--test".to_owned(), name]);
+    Ok(std::iter::once("--workspace".to_owned()).chain(named).collect())
+}
+
+/// Runs tests with these arguments, `switch` being a variable that says so to them.
+fn run(workspace: &Workspace, what: &str, arguments: &[String], switch: Option<&str>) -> Result<()> {
+    let step = say::step(what);
     let nextest = say::succeeds(Command::new("cargo-nextest").args(["nextest", "--version"]));
     let mut cargo = workspace.cargo();
     if nextest {
@@ -43,20 +72,7 @@ fn run(workspace: &Workspace, long: bool, packages: &[&str], filter: Option<&str
         say::note("cargo-nextest is not installed: using `cargo test`, which runs fewer tests at a time");
         cargo.args(["test", "--quiet", "--no-fail-fast"]);
     }
-    cargo.arg("--release");
-    match (nextest, packages.is_empty()) {
-        (_, true) => drop(cargo.arg("--workspace")),
-        // Features of dependencies stay those of the whole workspace's build.
-        (true, false) => {
-            let named: Vec<String> = packages.iter().map(|name| format!("package({name})")).collect();
-            cargo.args(["--workspace", "--filterset", &named.join(" + ")]);
-        }
-        (false, false) => drop(cargo.args(packages.iter().flat_map(|name| ["--package", name]))),
-    }
-    cargo.args(filter);
-    if long {
-        cargo.env("HADRON_TEST_LONG", "1");
-    }
+    cargo.arg("--release").args(arguments).envs(switch.map(|name| (name, "1")));
     let mut tally = Tally::default();
     let succeeded = say::watch(&mut cargo, |line| tally.read(line))?;
     step.done("");

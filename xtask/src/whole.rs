@@ -43,7 +43,7 @@ pub(crate) fn dataplane(workspace: &Workspace, long: bool) -> Result<()> {
         Command::new(workspace.path("target/release/hadron-dataplane"))
             .env("HADRON_TARGET", workspace.path("target")),
     )?;
-    test::of(workspace, long, &["hadron-dataplane-tests"])
+    test::dataplane(workspace, long)
 }
 
 fn start(workspace: &Workspace, program: &str, arguments: &[&str]) -> Result<()> {

@@ -153,7 +153,8 @@ impl Host {
     /// Runs `ovs-vsctl`; what it prints.
     pub fn vsctl(&self, words: &[&str]) -> String {
         let socket = format!("--db=unix:{}", self.run_folder().join("db.sock").display());
-        let output = Command::new("ovs-vsctl").args([socket.as_str(), "--timeout=20"]).args(words).output().unwrap();
+        let output =
+            Command::new("ovs-vsctl").args([socket.as_str(), "--timeout=20"]).args(words).output().unwrap();
         assert!(output.status.success(), "{words:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
