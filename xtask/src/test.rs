@@ -44,10 +44,15 @@ pub(crate) fn dataplane(workspace: &Workspace, long: bool) -> Result<()> {
 /// Arguments for the tests of a folder, and for no others: of the whole workspace,
 /// so that dependencies have the features of all other builds.
 fn of(folder: &str, workspace: &Workspace) -> Result<Vec<String>> {
-    let files = std::fs::read_dir(workspace.path(folder)).with_context(|| format!("cannot read {folder}"))?;
+    let entries =
+        std::fs::read_dir(workspace.path(folder)).with_context(|| format!("cannot read {folder}"))?;
     let mut names = Vec::new();
-    for file in files {
-        names.extend(file?.file_name().to_str().and_then(|name| name.strip_suffix(".rs")).map(str::to_owned));
+    for entry in entries {
+        let path = entry?.path();
+        // A file, or a folder of modules.
+        if path.extension().is_some_and(|ending| ending == "rs") || path.join("main.rs").is_file() {
+            names.extend(path.file_stem().and_then(|name| name.to_str()).map(str::to_owned));
+        }
     }
     names.sort();
     let named = names.into_iter().flat_map(|name| ["--test".to_owned(), name]);

@@ -477,6 +477,23 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_need_not_say_what_it_does_not_ask_for() {
+        let mut objects = Objects::default();
+        let short = json!({"id": "r", "security_group_id": "g", "direction": "ingress",
+            "ethertype": "IPv4", "remote_group_id": "g"});
+        assert!(objects.apply(&object("SecurityGroupRule", short.clone()), false));
+        let mut long = short;
+        for silent in
+            ["protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_address_group_id"]
+        {
+            long[silent] = json!(null);
+        }
+        assert!(!objects.apply(&object("SecurityGroupRule", long), false), "it is the same");
+        assert!(objects.apply(&object("SecurityGroupRule", json!({"id": "r"})), true));
+        assert!(objects.rules.is_empty());
+    }
+
+    #[test]
     fn a_group_comes_with_all_its_rules() {
         let rule = |id: &str| {
             object(
