@@ -8,9 +8,11 @@
 //! | `server` | what agents ask the server and tell it |
 //! | `objects` | the copy of what the server says |
 //! | `openvswitch` | the Open vSwitch agent |
+//! | `dhcp` | the DHCP agent |
 #![forbid(unsafe_code)]
 
 pub mod bridges;
+pub mod dhcp;
 pub mod objects;
 pub mod openflow;
 pub mod openvswitch;
