@@ -26,12 +26,12 @@ const KEYSTONE: (&str, &str, &str) = ("keystone", "Keystone", "tests/interop/key
 const NEUTRON: (&str, &str, &str) = ("neutron", "Neutron", "tests/interop/neutron/requirements.txt");
 const TEMPEST: (&str, &str, &str) = ("tempest", "Tempest", "tests/conformance/requirements.txt");
 
-/// Makes sure of PostgreSQL's, RabbitMQ's and Open vSwitch's programs, of strace, of
+/// Makes sure of PostgreSQL's, RabbitMQ's and programs for agents' tests, of strace, of
 /// the Python environments, and of a Keystone and a Neutron that tests can start.
 pub(crate) fn setup(workspace: &Workspace) -> Result<()> {
     postgresql()?;
     rabbitmq()?;
-    openvswitch()?;
+    dataplane()?;
     strace()?;
     ENVIRONMENTS.iter().try_for_each(|environment| python(workspace, environment))?;
     optional(KEYSTONE.1, keystone(workspace))?;
@@ -114,29 +114,40 @@ fn rabbitmq() -> Result<()> {
     optional("RabbitMQ", apt_install(&["rabbitmq-server"], &missing))
 }
 
+/// What tests with agents need: each program, the option by which it says what it
+/// is and ends, and the Debian package that has it.
+const DATAPLANE: [(&str, &str, &str); 14] = [
+    ("ovs-vswitchd", "--version", "openvswitch-switch"),
+    ("ovsdb-server", "--version", "openvswitch-switch"),
+    ("ovs-ofctl", "--version", "openvswitch-switch"),
+    ("ip", "-V", "iproute2"),
+    ("ethtool", "--version", "ethtool"),
+    ("ping", "-V", "iputils-ping"),
+    ("socat", "-V", "socat"),
+    ("iperf3", "--version", "iperf3"),
+    ("nsenter", "--version", "util-linux"),
+    ("sysctl", "--version", "procps"),
+    ("dnsmasq", "--version", "dnsmasq-base"),
+    ("udhcpc", "--help", "udhcpc"),
+    ("dhclient", "--version", "isc-dhcp-client"),
+    ("nft", "--version", "nftables"),
+];
+
 /// Tests start switches of their own, in network namespaces, and plug virtual
-/// machines into them.
-fn openvswitch() -> Result<()> {
-    // Each with the option by which it says what it is and ends.
-    let programs = [
-        ("ovs-vswitchd", "--version"),
-        ("ovsdb-server", "--version"),
-        ("ovs-ofctl", "--version"),
-        ("ip", "-V"),
-        ("ethtool", "--version"),
-        ("ping", "-V"),
-        ("socat", "-V"),
-        ("iperf3", "--version"),
-    ];
-    let there = |(program, option): &(&str, &str)| say::succeeds(Command::new(program).arg(option));
-    let missing: Vec<&str> =
-        programs.iter().filter(|program| !there(program)).map(|(program, _)| *program).collect();
+/// machines into them and into the kernel's bridges, which ask DHCP servers for
+/// addresses.
+fn dataplane() -> Result<()> {
+    let there = |program: &str, option: &str| say::succeeds(Command::new(program).arg(option));
+    let missing: Vec<_> =
+        DATAPLANE.into_iter().filter(|(program, option, _)| !there(program, option)).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let missing = format!("programs for tests with Open vSwitch are not here: {}", missing.join(", "));
-    let packages = ["openvswitch-switch", "iproute2", "ethtool", "iputils-ping", "socat", "iperf3"];
-    optional("Open vSwitch", apt_install(&packages, &missing))
+    let programs: Vec<&str> = missing.iter().map(|(program, ..)| *program).collect();
+    let mut packages: Vec<&str> = missing.iter().map(|(.., package)| *package).collect();
+    packages.dedup();
+    let missing = format!("programs for tests with agents are not here: {}", programs.join(", "));
+    optional("what tests with agents need", apt_install(&packages, &missing))
 }
 
 /// The test that answers come after the disk has the row watches system calls.

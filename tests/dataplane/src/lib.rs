@@ -3,6 +3,7 @@
 
 mod agent;
 pub mod cloud;
+pub mod dhcp;
 mod picture;
 mod two;
 mod underlay;
@@ -109,6 +110,14 @@ impl Host {
             .args(command)
             .envs(["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"].map(|v| (v, self.run_folder())))
             .stdin(Stdio::null());
+        inside
+    }
+
+    /// The same, for a program that makes namespaces: others find those too, which
+    /// those that `ip netns exec` runs keep to themselves.
+    pub fn enter(&self, command: &[&str]) -> Command {
+        let mut inside = Command::new("nsenter");
+        inside.arg(format!("--net=/run/netns/{}", self.namespace)).args(command).stdin(Stdio::null());
         inside
     }
 
