@@ -26,7 +26,7 @@ const KEYSTONE: (&str, &str, &str) = ("keystone", "Keystone", "tests/interop/key
 const NEUTRON: (&str, &str, &str) = ("neutron", "Neutron", "tests/interop/neutron/requirements.txt");
 const TEMPEST: (&str, &str, &str) = ("tempest", "Tempest", "tests/conformance/requirements.txt");
 
-/// Makes sure of PostgreSQL's, RabbitMQ's and programs for agents' tests, of strace, of
+/// Makes sure of PostgreSQL's and RabbitMQ's programs, of those for agents' tests, of strace, of
 /// the Python environments, and of a Keystone and a Neutron that tests can start.
 pub(crate) fn setup(workspace: &Workspace) -> Result<()> {
     postgresql()?;

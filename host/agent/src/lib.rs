@@ -7,12 +7,22 @@
 //! | `bridges` | bridges and their ports |
 //! | `server` | what agents ask the server and tell it |
 //! | `objects` | the copy of what the server says |
+//! | `known` | that copy, and what of it is asked for and told |
+//! | `news` | what agents hear without asking |
+//! | `links` | the kernel's links, by netlink |
+//! | `nft` | the kernel's packet filter |
 //! | `openvswitch` | the Open vSwitch agent |
 //! | `dhcp` | the DHCP agent |
+//! | `linuxbridge` | the Linux bridge agent |
 #![forbid(unsafe_code)]
 
 pub mod bridges;
 pub mod dhcp;
+pub mod known;
+pub mod links;
+pub mod linuxbridge;
+pub mod news;
+pub mod nft;
 pub mod objects;
 pub mod openflow;
 pub mod openvswitch;

@@ -151,6 +151,8 @@ pub struct Objects {
     pub policies: BTreeMap<String, Policy>,
     /// Trunks by id.
     pub trunks: BTreeMap<String, Trunk>,
+    /// How large packets of a network may be, in bytes, by its id.
+    pub networks: BTreeMap<String, u32>,
 }
 
 impl Objects {
@@ -187,6 +189,7 @@ impl Objects {
                 let policy = policy(fields);
                 self.policies.insert(id.to_owned(), policy) != Some(policy)
             }
+            ("Network", true) => self.networks.remove(id).is_some(),
             ("SecurityGroup", true) => {
                 let before = self.rules.len();
                 self.rules.retain(|_, rule| rule.security_group_id != id);
@@ -201,6 +204,10 @@ impl Objects {
                 self.addresses.insert(id.to_owned(), listed) != self.addresses.get(id).cloned()
             }
             ("SecurityGroup", false) => self.group(id, fields),
+            ("Network", false) => {
+                let mtu = fields.get("mtu").and_then(Value::as_u64).and_then(|mtu| u32::try_from(mtu).ok());
+                mtu.is_some_and(|mtu| self.networks.insert(id.to_owned(), mtu) != Some(mtu))
+            }
             _ => false,
         }
     }
@@ -516,6 +523,11 @@ mod tests {
         assert_eq!(objects.rules_of("g").map(|rule| rule.id.as_str()).collect::<Vec<_>>(), ["c"]);
         assert!(objects.apply(&group(json!([])), true));
         assert!(objects.rules.is_empty());
+        let network = |mtu: Value| object("Network", json!({"id": "n", "mtu": mtu}));
+        assert!(objects.apply(&network(json!(1450)), false));
+        assert!(!objects.apply(&network(json!(1450)), false));
+        assert_eq!(objects.networks["n"], 1450);
+        assert!(objects.apply(&network(json!(null)), true));
         // What is no object changes nothing.
         for odd in
             [json!(null), json!({}), object("Port", json!({"id": 5})), object("Port", json!({"id": "x"}))]

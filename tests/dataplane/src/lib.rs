@@ -2,6 +2,7 @@
 //! into it; and a server whose agents serve such hosts.
 
 mod agent;
+pub mod bridged;
 pub mod cloud;
 pub mod dhcp;
 mod picture;

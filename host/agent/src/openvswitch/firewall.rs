@@ -38,8 +38,8 @@ pub(super) const ZONE: &str = "zone=NXM_NX_REG6[0..15]";
 
 /// Types of ICMPv6 that hosts need of each other: multicast listeners (130 to 132,
 /// 143), routers and neighbours (RFC 4890, 4.4.1).
-const ICMP6_SENT: [u8; 6] = [130, 131, 132, 133, 135, 143];
-const ICMP6_RECEIVED: [u8; 5] = [130, 131, 132, 134, 135];
+pub(crate) const ICMP6_SENT: [u8; 6] = [130, 131, 132, 133, 135, 143];
+pub(crate) const ICMP6_RECEIVED: [u8; 5] = [130, 131, 132, 134, 135];
 
 /// Which kinds of groups a port is in.
 #[derive(Clone, Copy)]
@@ -101,7 +101,7 @@ fn senders(port: &Port) -> BTreeSet<(String, String)> {
 }
 
 /// Its own address on every link (RFC 4291, 2.5.6), made of its MAC address.
-fn link_local(mac: &str) -> Option<String> {
+pub(crate) fn link_local(mac: &str) -> Option<String> {
     let octets: Option<Vec<u8>> = mac.split(':').map(|octet| u8::from_str_radix(octet, 16).ok()).collect();
     let [a, b, c, d, e, f] = octets?.try_into().ok()?;
     let word = |high: u8, low: u8| u16::from_be_bytes([high, low]);
@@ -348,7 +348,7 @@ fn protocol(rule: &Rule, family: &str) -> Vec<String> {
 }
 
 /// A protocol's number, by IANA's names as Neutron has them.
-fn number(protocol: &str, is_v6: bool) -> Option<u8> {
+pub(crate) fn number(protocol: &str, is_v6: bool) -> Option<u8> {
     if let Ok(number) = protocol.parse() {
         return Some(number);
     }

@@ -1,0 +1,124 @@
+//! What agents hear from the server without asking.
+
+use crate::objects::VERSIONS;
+use crate::server::Server;
+use hadron_bus::Bus;
+use serde_json::Value;
+use std::net::IpAddr;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
+
+/// The longest pause before everything is asked for again after a broker was lost.
+const SPREAD: Duration = Duration::from_secs(10);
+
+/// Where others say that their tunnels begin or end.
+const TUNNEL_UPDATE: &str = "q-agent-notifier-tunnel-update";
+const TUNNEL_DELETE: &str = "q-agent-notifier-tunnel-delete";
+
+/// Something that was heard.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// The server tells of objects.
+    Objects {
+        /// All of one kind.
+        list: Vec<Value>,
+        /// Whether they are deleted.
+        are_gone: bool,
+    },
+    /// Tunnels of a type begin or end somewhere.
+    Tunnel {
+        /// `vxlan`, ….
+        kind: String,
+        /// Where.
+        ip: IpAddr,
+        /// Whether they do not any more.
+        is_gone: bool,
+    },
+    /// Something may have been missed.
+    Missed,
+}
+
+/// Hears of objects and tunnels, by tasks of this set.
+pub fn listen<E: From<News> + Send + 'static>(
+    bus: &Bus,
+    tasks: &mut JoinSet<()>,
+    happened: &UnboundedSender<E>,
+) {
+    let objects = VERSIONS.iter().map(|(kind, version)| format!("neutron-vo-{kind}-{version}"));
+    let topics = objects.chain([TUNNEL_UPDATE, TUNNEL_DELETE].map(str::to_owned));
+    for topic in topics {
+        let (mut consumer, happened) = (bus.consume(&topic), happened.clone());
+        tasks.spawn(async move {
+            while let Some(delivery) = consumer.next().await {
+                let taken = delivery.take().await;
+                if let Some(news) = read(&taken.message.method, &taken.message.arguments) {
+                    let _ = happened.send(news.into());
+                }
+                taken.answering.send(Ok(Value::Null));
+            }
+        });
+    }
+    let (mut renewals, happened) = (bus.renewals(), happened.clone());
+    tasks.spawn(async move {
+        while renewals.next(SPREAD).await {
+            let _ = happened.send(News::Missed.into());
+        }
+    });
+}
+
+/// What a message says; nothing where it says nothing to an agent.
+fn read(method: &str, arguments: &Value) -> Option<News> {
+    match method {
+        "push" => {
+            let list = arguments.get("resource_list")?.as_array()?.clone();
+            let are_gone = arguments.get("event_type")?.as_str()? == "deleted";
+            Some(News::Objects { list, are_gone })
+        }
+        "tunnel_update" | "tunnel_delete" => Some(News::Tunnel {
+            kind: arguments.get("tunnel_type")?.as_str()?.to_owned(),
+            ip: arguments.get("tunnel_ip")?.as_str()?.parse().ok()?,
+            is_gone: method == "tunnel_delete",
+        }),
+        _ => None,
+    }
+}
+
+/// Says again and again that the agent lives and how it is set up; a server that
+/// thought it dead may have said something meanwhile.
+pub async fn report<E: From<News>>(
+    server: Server,
+    interval: Duration,
+    configurations: impl Fn() -> Value,
+    happened: UnboundedSender<E>,
+) {
+    loop {
+        tokio::time::sleep(interval).await;
+        match server.report(configurations(), false).await {
+            Ok(false) => {}
+            Ok(true) => {
+                let _ = happened.send(News::Missed.into());
+            }
+            Err(error) => tracing::warn!(%error, "the server does not hear that this agent lives"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn messages_are_news_or_nothing() {
+        let push = json!({"resource_list": [{}], "event_type": "deleted"});
+        assert_eq!(read("push", &push), Some(News::Objects { list: vec![json!({})], are_gone: true }));
+        let tunnel = json!({"tunnel_type": "vxlan", "tunnel_ip": "10.0.0.1"});
+        let ip = IpAddr::from([10, 0, 0, 1]);
+        let kind = "vxlan".to_owned();
+        assert_eq!(read("tunnel_update", &tunnel), Some(News::Tunnel { kind, ip, is_gone: false }));
+        assert_eq!(read("tunnel_delete", &json!({"tunnel_ip": "x", "tunnel_type": "vxlan"})), None);
+        assert_eq!(read("push", &json!({})), None);
+        assert_eq!(read("other", &json!({})), None);
+    }
+}
