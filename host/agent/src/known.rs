@@ -147,6 +147,7 @@ mod tests {
             is_secured: true,
             groups: BTreeSet::new(),
             pairs: Vec::new(),
+            policy: None,
             bound: BTreeMap::new(),
         }
     }

@@ -6,7 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::logging::Logging;
 use crate::serve::install_provider;
 use crate::stopping::Stopping;
-use hadron_agent::openvswitch;
+use hadron_agent::{dhcp, linuxbridge, openvswitch};
 use hadron_bus::Bus;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -56,6 +56,11 @@ pub(crate) fn start(
         AgentKind::Openvswitch => {
             let settings = config.openvswitch().map_err(config::wrong)?;
             running.spawn(openvswitch::run(settings, bus.clone(), stop.clone()));
+        }
+        AgentKind::Dhcp => drop(running.spawn(dhcp::run(config.dhcp(), bus.clone(), stop.clone()))),
+        AgentKind::Linuxbridge => {
+            let settings = config.linuxbridge().map_err(config::wrong)?;
+            running.spawn(linuxbridge::run(settings, bus.clone(), stop.clone()));
         }
     }
     Ok(())

@@ -54,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) telemetry: Telemetry,
     agents: agents::Agents,
     openvswitch: agents::OpenVswitch,
+    dhcp: agents::Dhcp,
+    linuxbridge: agents::LinuxBridge,
     /// By the names that the lists of `plugins` use.
     #[serde(default)]
     pub(crate) plugin: BTreeMap<String, PluginConfig>,

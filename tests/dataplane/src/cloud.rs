@@ -22,7 +22,7 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 pub struct Cloud {
     client: Client,
     /// Ends with this, before the broker does.
-    _server: Box<dyn Any + Send + Sync>,
+    server: Box<dyn Any + Send + Sync>,
     broker: RabbitMq,
 }
 
@@ -113,7 +113,7 @@ impl Cloud {
 
     /// Of a server, whose client this is, that runs at that broker.
     pub fn of(client: Client, server: impl Any + Send + Sync, broker: RabbitMq) -> Cloud {
-        Cloud { client, _server: Box::new(server), broker }
+        Cloud { client, server: Box::new(server), broker }
     }
 
     /// The broker.
@@ -121,9 +121,9 @@ impl Cloud {
         &self.broker
     }
 
-    /// The server, to stop it and start it again.
+    /// The server, to stop it and start it again; it is this project's.
     pub fn server_mut(&mut self) -> &mut Server {
-        &mut self.server
+        self.server.downcast_mut().unwrap()
     }
 
     /// The server's API.

@@ -474,6 +474,7 @@ mod tests {
             is_secured: true,
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             pairs: Vec::new(),
+            policy: None,
             bound: BTreeMap::new(),
         }
     }

@@ -1,7 +1,7 @@
 //! Agents: which run in the server's process, and how each is set up.
 
 use super::Config;
-use hadron_agent::openvswitch;
+use hadron_agent::{dhcp, linuxbridge, openvswitch};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,6 +13,10 @@ use std::time::Duration;
 pub(crate) enum Kind {
     /// Has the host's Open vSwitch carry the ports that are bound to the host
     Openvswitch,
+    /// Serves machines their addresses, beside the agent for Open vSwitch
+    Dhcp,
+    /// Has the kernel's bridges carry the ports that are bound to the host
+    Linuxbridge,
 }
 
 impl Kind {
@@ -22,8 +26,9 @@ impl Kind {
     }
 
     fn find(name: &str) -> Result<Kind, String> {
-        <Kind as clap::ValueEnum>::from_str(name, false)
-            .map_err(|_| format!("agents.with: there is no agent '{name}'; there are: openvswitch"))
+        <Kind as clap::ValueEnum>::from_str(name, false).map_err(|_| {
+            format!("agents.with: there is no agent '{name}'; there are: openvswitch, dhcp, linuxbridge")
+        })
     }
 }
 
@@ -44,6 +49,37 @@ pub(crate) struct OpenVswitch {
     datapath_type: String,
     local_ip: String,
     tunnel_types: Vec<String>,
+    l2_population: bool,
+    arp_responder: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Dhcp {
+    state_path: PathBuf,
+    dns_domain: String,
+    dnsmasq_dns_servers: Vec<String>,
+    dnsmasq_local_resolv: bool,
+    dnsmasq_config_file: PathBuf,
+    dnsmasq_lease_max: u32,
+    dhcp_lease_duration: i64,
+    dhcp_renewal_time: u32,
+    dhcp_rebinding_time: u32,
+    dhcp_broadcast_reply: bool,
+    resync_interval_s: u64,
+    num_sync_threads: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LinuxBridge {
+    physical_interface_mappings: Vec<String>,
+    bridge_mappings: Vec<String>,
+    enable_vxlan: bool,
+    local_ip: String,
+    vxlan_group: String,
+    ttl: u8,
+    udp_dstport: u16,
 }
 
 /// Types of tunnels that Open vSwitch makes.
@@ -63,7 +99,9 @@ impl Config {
     /// What is wrong with an agent's settings.
     pub(crate) fn agent_problems(&self, kind: Kind) -> Vec<String> {
         match kind {
-            Kind::Openvswitch => self.openvswitch().err().into_iter().flatten().collect(),
+            Kind::Openvswitch => self.openvswitch().err().unwrap_or_default(),
+            Kind::Dhcp => Vec::new(),
+            Kind::Linuxbridge => self.linuxbridge().err().unwrap_or_default(),
         }
     }
 
@@ -71,16 +109,7 @@ impl Config {
     pub(crate) fn openvswitch(&self) -> Result<openvswitch::Settings, Vec<String>> {
         let section = &self.openvswitch;
         let mut problems = Vec::new();
-        let local_ip = match section.local_ip.as_str() {
-            "" => None,
-            text => match text.parse::<IpAddr>() {
-                Ok(ip) => Some(ip),
-                Err(_) => {
-                    problems.push(format!("openvswitch.local_ip: '{text}' is not an IP address"));
-                    None
-                }
-            },
-        };
+        let local_ip = address("openvswitch.local_ip", &section.local_ip, &mut problems);
         for kind in section.tunnel_types.iter().filter(|kind| !TUNNELS.contains(&kind.as_str())) {
             problems.push(format!("openvswitch.tunnel_types: '{kind}' is not one of {}", TUNNELS.join(", ")));
         }
@@ -91,6 +120,9 @@ impl Config {
         let bridge_mappings = mappings("openvswitch.bridge_mappings", &section.bridge_mappings)
             .map_err(|wrong| problems.push(wrong))
             .unwrap_or_default();
+        if section.arp_responder && !section.l2_population {
+            problems.push("openvswitch.arp_responder needs openvswitch.l2_population".to_owned());
+        }
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -103,9 +135,82 @@ impl Config {
             datapath_type: section.datapath_type.clone(),
             local_ip,
             tunnel_types: section.tunnel_types.iter().cloned().collect(),
-            report_interval: Duration::from_secs(self.agents.report_interval_s),
+            l2_population: section.l2_population,
+            arp_responder: section.arp_responder,
+            report_interval: self.report_interval(),
         })
     }
+
+    /// For the DHCP agent. Its switch is that of the agent beside it.
+    pub(crate) fn dhcp(&self) -> dhcp::Settings {
+        let section = self.dhcp.clone();
+        dhcp::Settings {
+            host: self.bus.host(),
+            state_path: section.state_path,
+            run_folder: self.openvswitch.run_folder.clone(),
+            integration_bridge: self.openvswitch.integration_bridge.clone(),
+            dns_domain: section.dns_domain,
+            dnsmasq_dns_servers: section.dnsmasq_dns_servers,
+            dnsmasq_local_resolv: section.dnsmasq_local_resolv,
+            dnsmasq_config_file: Some(section.dnsmasq_config_file).filter(|f| !f.as_os_str().is_empty()),
+            dnsmasq_lease_max: section.dnsmasq_lease_max,
+            // -1, for ever, is none.
+            dhcp_lease_duration: u32::try_from(section.dhcp_lease_duration).ok(),
+            dhcp_renewal_time: section.dhcp_renewal_time,
+            dhcp_rebinding_time: section.dhcp_rebinding_time,
+            dhcp_broadcast_reply: section.dhcp_broadcast_reply,
+            resync_interval: Duration::from_secs(section.resync_interval_s),
+            num_sync_threads: section.num_sync_threads,
+            report_interval: self.report_interval(),
+        }
+    }
+
+    /// For the Linux bridge agent; all that is wrong.
+    pub(crate) fn linuxbridge(&self) -> Result<linuxbridge::Settings, Vec<String>> {
+        let section = &self.linuxbridge;
+        let mut problems = Vec::new();
+        let local_ip = address("linuxbridge.local_ip", &section.local_ip, &mut problems);
+        let vxlan_group = address("linuxbridge.vxlan_group", &section.vxlan_group, &mut problems);
+        if vxlan_group.is_some_and(|group| !group.is_multicast()) {
+            problems.push(format!("linuxbridge.vxlan_group: {} is no multicast group", section.vxlan_group));
+        }
+        let mut pairs = |setting: &str, given: &[String]| {
+            mappings(setting, given).map_err(|wrong| problems.push(wrong)).unwrap_or_default()
+        };
+        let physical_interface_mappings =
+            pairs("linuxbridge.physical_interface_mappings", &section.physical_interface_mappings);
+        let bridge_mappings = pairs("linuxbridge.bridge_mappings", &section.bridge_mappings);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(linuxbridge::Settings {
+            host: self.bus.host(),
+            physical_interface_mappings,
+            bridge_mappings,
+            enable_vxlan: section.enable_vxlan,
+            local_ip,
+            vxlan_group,
+            ttl: Some(section.ttl).filter(|ttl| *ttl > 0),
+            udp_dstport: section.udp_dstport,
+            report_interval: self.report_interval(),
+        })
+    }
+
+    fn report_interval(&self) -> Duration {
+        Duration::from_secs(self.agents.report_interval_s)
+    }
+}
+
+/// An address; none where none is given, or what is given is none.
+fn address(setting: &str, text: &str, problems: &mut Vec<String>) -> Option<IpAddr> {
+    if text.is_empty() {
+        return None;
+    }
+    let parsed = text.parse();
+    if parsed.is_err() {
+        problems.push(format!("{setting}: '{text}' is not an IP address"));
+    }
+    parsed.ok()
 }
 
 /// Pairs `NETWORK:DEVICE`; both are unique.
@@ -170,6 +275,26 @@ mod tests {
         }
         let nowhere = with(&[("openvswitch.tunnel_types", "vxlan")]).agent_problems(Kind::Openvswitch);
         assert!(nowhere[0].contains("needs openvswitch.local_ip"), "{nowhere:?}");
+    }
+
+    #[test]
+    fn a_host_s_bridges_and_its_dhcp_agent_are_set_up() {
+        let good = with(&[
+            ("linuxbridge.physical_interface_mappings", "physnet1:eth1"),
+            ("linuxbridge.local_ip", "192.0.2.1"),
+            ("linuxbridge.vxlan_group", "239.1.1.1"),
+            ("dhcp.dhcp_lease_duration", "-1"),
+        ]);
+        let settings = good.linuxbridge().unwrap();
+        assert_eq!((settings.ttl, settings.udp_dstport), (None, linuxbridge::VXLAN_PORT));
+        assert_eq!(good.dhcp().dhcp_lease_duration, None);
+        let usual = dhcp::Settings::new(&good.bus.host());
+        let here = with(&[]).dhcp();
+        assert_eq!(format!("{usual:?}"), format!("{here:?}"), "defaults are the agent's");
+        let bad = with(&[("linuxbridge.vxlan_group", "192.0.2.1"), ("linuxbridge.local_ip", "x")]);
+        let problems = bad.agent_problems(Kind::Linuxbridge);
+        assert!(problems[0].contains("'x' is not an IP address"), "{problems:?}");
+        assert!(problems[1].contains("no multicast group"), "{problems:?}");
     }
 
     #[test]
