@@ -3,11 +3,12 @@
 
 mod attributes;
 mod state;
+pub(crate) mod topics;
 mod understood;
 
 pub(crate) use attributes::{COLLECTION, EXTENSIONS, POLICY, collections};
 pub(crate) use state::{DHCP, L3, wires};
-pub(crate) use understood::versions as understood;
+pub(crate) use understood::{is_heard, versions as understood};
 
 use crate::document::{differing, flag, set, text};
 use crate::{dhcp, errors, time, zones};
@@ -65,9 +66,20 @@ pub(crate) struct AgentRow {
     pub(crate) configurations: Value,
 }
 
+/// The plugin was loaded: agents that are there may have reported to another
+/// version of it.
+pub(crate) fn recall() -> Result<()> {
+    understood::recall()
+}
+
+/// Agents of these hosts.
+pub(crate) fn rows_of_hosts<'a>(hosts: impl IntoIterator<Item = &'a str>) -> Result<Vec<AgentRow>> {
+    store::find(COLLECTION, &Query::all().any_of("host", hosts))
+}
+
 /// Agents of these hosts, as drivers see them.
 pub(crate) fn of_hosts(hosts: &[String]) -> Result<Vec<Agent>> {
-    let rows: Vec<AgentRow> = store::find(COLLECTION, &Query::all().any_of("host", hosts.iter().cloned()))?;
+    let rows = rows_of_hosts(hosts.iter().map(String::as_str))?;
     Ok(rows
         .into_iter()
         .map(|row| Agent {
@@ -174,8 +186,9 @@ fn reported_first(state: &State, now: &str, mut heartbeat: Value) -> Result<Stat
         members.insert("id".to_owned(), json!(id));
     }
     store::insert(HEARTBEATS, &[heartbeat])?;
-    store::insert(COLLECTION, &[state.new_row(&id, config::or(ENABLE_NEW, true)?, now)])?;
-    understood::learn(state.versions())?;
+    let row = state.new_row(&id, config::or(ENABLE_NEW, true)?, now);
+    store::insert(COLLECTION, std::slice::from_ref(&row))?;
+    understood::learn(&row)?;
     zones::settle(&state.agent_type, state.availability_zone.as_deref())?;
     Ok(Status::New)
 }
@@ -189,8 +202,9 @@ fn reported_again(row: &Document, state: &State, now: &str, heartbeat: &Value) -
     }
     let moved = changes.contains_key("availability_zone");
     let written: Document = store::update(COLLECTION, id, &changes)?;
-    if status == Status::Revived || changes.contains_key("resource_versions") {
-        understood::learn(written.get("resource_versions"))?;
+    match status {
+        Status::Revived => understood::learn(&written)?,
+        _ => understood::learn_change(row, &written)?,
     }
     if moved {
         zones::settle(&state.agent_type, set(row, "availability_zone").and_then(Value::as_str))?;

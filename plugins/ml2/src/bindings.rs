@@ -17,7 +17,7 @@ use crate::binding::{self, Binding, FAILED};
 use crate::document::{set, text};
 use crate::mechanisms::Mechanisms;
 use crate::networks::Networks;
-use crate::{owners, ports, segments};
+use crate::{notifier, owners, ports, segments};
 use hadron_sdk::serde_json::{Value, json};
 use hadron_sdk::store::{self, InsertError, Query, StoreError};
 use hadron_sdk::{Document, Error, Result, random};
@@ -148,6 +148,7 @@ fn activate(port: Document, host: &str) -> Result<Value> {
     if now.vif_type == FAILED {
         return Err(errors::failed(text(&port, "id"), host));
     }
+    notifier::binding_moved(&port, &active.host, host)?;
     // One without a host is nobody's to come back to.
     match active.host.is_empty() {
         true => forget(&[row])?,

@@ -3,6 +3,7 @@
 
 use crate::binding::{self, Level};
 use crate::document::{flag, set, text, typed};
+use crate::l2population;
 use crate::networks::Networks;
 use crate::ports;
 use crate::provisioning::Entity;
@@ -36,10 +37,10 @@ pub(crate) fn receive(method: &str, arguments: &Value) -> Result<Value> {
     // A card is named by two texts, which are one device all the same.
     let one = || devices(Some(&arguments.get("device").cloned().into_iter().collect()));
     match method {
-        "update_device_up" => up(&one()?, host).map(|_| Value::Null),
+        "update_device_up" => up(&one()?, host, has_started(arguments)).map(|_| Value::Null),
         "update_device_down" => Ok(down(&one()?, host)?.pop().unwrap_or_default()),
         "update_device_list" => {
-            let devices_up = up(&devices(arguments.get("devices_up"))?, host)?;
+            let devices_up = up(&devices(arguments.get("devices_up"))?, host, has_started(arguments))?;
             let devices_down = down(&devices(arguments.get("devices_down"))?, host)?;
             Ok(json!({"devices_up": devices_up, "failed_devices_up": [],
                 "devices_down": devices_down, "failed_devices_down": []}))
@@ -52,6 +53,13 @@ pub(crate) fn receive(method: &str, arguments: &Value) -> Result<Value> {
         }
         other => Err(no_such_method(other)),
     }
+}
+
+/// Whether the agent has started since it last said so: it knows nothing of other
+/// hosts. In Neutron: `refresh_tunnels`, `agent_restarted` of agents of before.
+fn has_started(arguments: &Value) -> bool {
+    let is = |name: &str| arguments.get(name).and_then(Value::as_bool).unwrap_or_default();
+    is("refresh_tunnels") || is("agent_restarted")
 }
 
 /// A device as an agent names it: by the port's id, by the name of an interface
@@ -112,12 +120,15 @@ fn is_on(port: &Document, host: &str) -> bool {
     text(port, "binding:host_id") == host
 }
 
-/// Devices are plugged in. In Neutron: `update_device_up`.
-fn up(devices: &[Device], host: &str) -> Result<Vec<String>> {
-    for port in devices.iter().filter_map(|device| device.port.as_ref()) {
-        if host.is_empty() || is_on(port, host) {
-            ports::agreed(port, Entity::Wiring)?;
-        } else if text(port, "device_owner").starts_with("compute:") {
+/// Devices are plugged in, by an agent that has just started or not. In Neutron:
+/// `update_device_up`.
+fn up(devices: &[Device], host: &str, started: bool) -> Result<Vec<String>> {
+    let ports = devices.iter().filter_map(|device| device.port.as_ref());
+    let (here, elsewhere): (Vec<&Document>, Vec<&Document>) =
+        ports.partition(|port| host.is_empty() || is_on(port, host));
+    ports::agreed(here.iter().copied(), Entity::Wiring)?;
+    for port in elsewhere {
+        if text(port, "device_owner").starts_with("compute:") {
             // Nova waits for that before it moves an instance there. In
             // Neutron: `notify_port_active_direct`.
             let named =
@@ -125,18 +136,22 @@ fn up(devices: &[Device], host: &str) -> Result<Vec<String>> {
             rpc::notify(PLUGGED_ELSEWHERE, &Document::from_iter(named))?;
         }
     }
+    if started && !here.is_empty() {
+        let ids = here.iter().map(|port| text(port, "id"));
+        let now: Vec<Document> = store::find("ports", &Query::all().any_of("id", ids))?;
+        l2population::refresh(host, &now)?;
+    }
     Ok(devices.iter().map(|device| device.name.clone()).collect())
 }
 
 /// Devices are gone from a host. In Neutron: `update_device_down`.
 fn down(devices: &[Device], host: &str) -> Result<Vec<Value>> {
+    let ports = devices.iter().filter_map(|device| device.port.as_ref());
+    ports::set_status(ports.filter(|port| host.is_empty() || is_on(port, host)), "DOWN")?;
     devices
         .iter()
         .map(|device| {
             let port = device.port.as_ref();
-            if let Some(port) = port.filter(|port| host.is_empty() || is_on(port, host)) {
-                ports::set_status(port, "DOWN")?;
-            }
             // Of a port that is another host's now nothing is said.
             let elsewhere = !host.is_empty() && !port.is_some_and(|port| is_on(port, host));
             Ok(json!({"device": device.name, "exists": port.is_some() || elsewhere}))
@@ -159,7 +174,7 @@ fn details(devices: &[Device], host: &str) -> Result<Vec<Value>> {
         let network = networks.get(text(port, "network_id"))?;
         let entry = entry(&device.name, port, network, host)?;
         if entry.get("network_id").is_some() && (host.is_empty() || is_on(port, host)) {
-            ports::set_status(port, if flag(port, "admin_state_up") { "BUILD" } else { "DOWN" })?;
+            ports::set_status([port], if flag(port, "admin_state_up") { "BUILD" } else { "DOWN" })?;
         }
         answers.push(entry);
     }

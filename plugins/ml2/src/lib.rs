@@ -21,10 +21,12 @@ mod document;
 mod errors;
 mod existing;
 mod ip_availability;
+mod l2population;
 mod manifest;
 mod mechanisms;
 mod net;
 mod networks;
+mod notifier;
 mod objects;
 mod owners;
 mod policy;
@@ -65,6 +67,7 @@ impl ServicePlugin for Ml2 {
 
     fn start(_: &Context) -> Result<()> {
         default_security_group_rules::seed()?;
+        agents::recall()?;
         segment_ranges::follow_configuration()
     }
 
@@ -163,7 +166,8 @@ impl ServicePlugin for Ml2 {
         if event.collection == sharing::POLICIES {
             return sharing::heard(ctx, &event);
         }
-        objects::heard(&event)
+        objects::heard(&event)?;
+        notifier::heard(&event)
     }
 }
 

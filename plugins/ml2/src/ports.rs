@@ -30,7 +30,9 @@ use crate::networks::Networks;
 use crate::provisioning::{self, Entity};
 use crate::segments::{self, Reach};
 use crate::subnets::{self, Subnet};
-use crate::{binding, bindings, dhcp, dns, errors, networks, owners, security_groups};
+use crate::{
+    binding, bindings, dhcp, dns, errors, l2population, networks, notifier, owners, security_groups,
+};
 use addresses::Order;
 use eligible::Eligible;
 use hadron_sdk::serde_json::{Value, json};
@@ -165,6 +167,7 @@ pub(crate) fn create(ctx: &Context, mut bodies: Vec<Document>) -> Result<()> {
     if mechanisms.want("port") {
         mechanisms.ports(Operation::Create, &Changed::all(&documents), &nets)?;
     }
+    l2population::made(&documents)?;
     dhcp::ports_made(&documents, &hosting)
 }
 
@@ -364,9 +367,21 @@ fn new_addresses(
     Ok(Some(planned.keep.into_iter().chain(taken.into_iter().flatten()).collect()))
 }
 
-/// Binds the port where it has to be, writes the changes and tells drivers;
-/// `reporter` has told us and is not told. Answers the port as it is then.
+/// Binds the port where it has to be, writes the changes and tells drivers and
+/// agents; `reporter` has told us and is not told. Answers the port as it is then.
 pub(crate) fn write(
+    id: &str,
+    current: &Document,
+    changes: Document,
+    reporter: Option<&str>,
+) -> Result<Document> {
+    let after = write_one_of_several(id, current, changes, reporter)?;
+    l2population::changed(&[(current, &after)])?;
+    Ok(after)
+}
+
+/// As `write`; where ports are is told of all together afterwards.
+fn write_one_of_several(
     id: &str,
     current: &Document,
     mut changes: Document,
@@ -407,16 +422,18 @@ pub(crate) fn write(
     let written = store::try_update(COLLECTION, id, &changes)
         .map_err(|error| not_written(error, &[clashing(current, &changes)]))?;
     let mut left = lower_segments(std::slice::from_ref(current))?;
-    for kept in lower_segments(&[merged(current, &changes)])? {
+    let after = merged(current, &changes);
+    for kept in lower_segments(std::slice::from_ref(&after))? {
         left.remove(&kept);
     }
     segments::release_unused(&left)?;
+    notifier::membership_changed(current, &after)?;
     if let Some(driver) = reporter {
         mechanisms = mechanisms.except(driver);
     }
     let wanted = mechanisms.want("port");
     if !wanted && hosting.is_empty() {
-        return Ok(merged(current, &changes));
+        return Ok(after);
     }
     let updated: Document = hadron_sdk::serde_json::from_str(&written)?;
     if wanted {
@@ -427,28 +444,34 @@ pub(crate) fn write(
     Ok(updated)
 }
 
-/// Somebody who has a say in when a port is active agrees. Drivers hear of it
-/// when that changes the port's status.
-pub(crate) fn agreed(current: &Document, entity: Entity) -> Result<()> {
-    settle(current, provisioning::agreed(current, entity)?)
+/// Somebody who has a say in when ports are active agrees. Drivers hear of it
+/// when that changes a port's status.
+pub(crate) fn agreed<'a>(ports: impl IntoIterator<Item = &'a Document>, entity: Entity) -> Result<()> {
+    settle(ports, |port| provisioning::agreed(port, entity))
 }
 
-/// An agent says how a port is.
-pub(crate) fn set_status(current: &Document, status: &str) -> Result<()> {
-    let mut changes = Document::new();
-    changes.insert("status".to_owned(), json!(status));
-    settle(current, changes)
+/// An agent says how ports are.
+pub(crate) fn set_status<'a>(ports: impl IntoIterator<Item = &'a Document>, status: &str) -> Result<()> {
+    settle(ports, |_| Ok(Document::from_iter([("status".to_owned(), json!(status))])))
 }
 
-/// Writes what agents find out about a port, if it is new.
-fn settle(current: &Document, changes: Document) -> Result<()> {
-    let changes = differing(current, changes);
-    let id = text(current, "id");
-    match (changes.is_empty(), changes.contains_key("status")) {
-        (true, _) => Ok(()),
-        (false, true) => write(id, current, changes, None).map(drop),
-        (false, false) => store::update::<Document>(COLLECTION, id, &changes).map(drop),
+/// Writes what agents find out about ports, if it is new.
+fn settle<'a>(
+    ports: impl IntoIterator<Item = &'a Document>,
+    found: impl Fn(&Document) -> Result<Document>,
+) -> Result<()> {
+    let mut settled: Vec<(&Document, Document)> = Vec::new();
+    for current in ports {
+        let changes = differing(current, found(current)?);
+        let id = text(current, "id");
+        match (changes.is_empty(), changes.contains_key("status")) {
+            (true, _) => {}
+            (false, true) => settled.push((current, write_one_of_several(id, current, changes, None)?)),
+            (false, false) => store::update::<Document>(COLLECTION, id, &changes).map(drop)?,
+        }
     }
+    let told: Vec<(&Document, &Document)> = settled.iter().map(|(was, is)| (*was, is)).collect();
+    l2population::changed(&told)
 }
 
 /// Binds ports of a host that nobody could bind, after an agent came alive
@@ -501,6 +524,7 @@ pub(crate) fn delete(documents: &[Document]) -> Result<()> {
     })?;
     addresses::give_back(&addresses, &[])?;
     segments::release_unused(&left)?;
+    l2population::gone(documents)?;
     if mechanisms.want("port") {
         mechanisms.ports(Operation::Delete, &Changed::all(documents), &nets)?;
     }
@@ -541,8 +565,11 @@ pub(crate) fn leave_subnet(port: &PortRow, subnet_id: &str) -> Result<()> {
     changes.insert("fixed_ips".to_owned(), json!(left));
     changes.insert("dns_name".to_owned(), json!(port.dns_name));
     Zone::configured()?.assign(&changes.clone(), &mut changes);
-    store::update::<Document>(COLLECTION, &port.id, &changes)?;
-    Ok(())
+    let after: Document = store::update(COLLECTION, &port.id, &changes)?;
+    let mut before = after.clone();
+    before.insert("fixed_ips".to_owned(), json!(port.fixed_ips));
+    l2population::changed(&[(&before, &after)])?;
+    notifier::membership_changed(&before, &after)
 }
 
 /// Gives the ports of a network their addresses of a new subnet whose hosts

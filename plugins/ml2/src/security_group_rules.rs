@@ -11,6 +11,7 @@ pub(crate) use rule::Rule;
 
 use crate::address_groups;
 use crate::document::{distinct, text};
+use crate::notifier;
 use crate::security_groups::{self, errors};
 use attributes::IDENTITY;
 use hadron_sdk::serde_json::{Value, json};
@@ -56,7 +57,8 @@ pub(crate) fn create(ctx: &Context, mut bodies: Vec<Document>) -> Result<()> {
     let is_default = found.iter().any(|group| group.id == *group_id && group.is_default());
     let documents: Vec<Document> =
         bodies.iter().zip(&rules).map(|(body, rule)| document(body, rule, is_default)).collect();
-    insert(&documents)
+    insert(&documents)?;
+    notifier::rules_made(&documents)
 }
 
 fn existing(group: &str, identities: &[String]) -> Result<Option<Document>> {

@@ -11,8 +11,14 @@ pub(crate) const DHCP: &str = "DHCP agent";
 /// Routes. In Neutron: `AGENT_TYPE_L3`.
 pub(crate) const L3: &str = "L3 agent";
 
+/// Counts. In Neutron: `AGENT_TYPE_METERING`.
+pub(super) const METERING: &str = "Metering agent";
+
+/// In Neutron: `AGENT_TYPE_OVS`.
+pub(super) const OPEN_VSWITCH: &str = "Open vSwitch agent";
+
 /// Agents that ports are bound with.
-const WIRING: [&str; 4] = ["Open vSwitch agent", "Linux bridge agent", "Macvtap agent", "NIC Switch agent"];
+const WIRING: [&str; 4] = [OPEN_VSWITCH, "Linux bridge agent", "Macvtap agent", "NIC Switch agent"];
 
 /// Before every id.
 const FIRST: &str = "0";
@@ -75,11 +81,6 @@ impl State {
         State::deserialize(given).map_err(|error| {
             Error::invalid("InvalidInput", format!("The agent's state cannot be read: {error}."))
         })
-    }
-
-    /// The versions of objects that it understands, where it says so.
-    pub(super) fn versions(&self) -> Option<&Value> {
-        self.resource_versions.as_ref()
     }
 
     /// The row of an agent that nobody heard of.

@@ -221,8 +221,6 @@ fn ready(arguments: &Value) -> Result<Value> {
     let ids = arguments.get("port_ids").and_then(Value::as_array).cloned();
     let ids = ids.ok_or_else(|| Error::invalid_input("port_ids is no list"))?;
     let query = Query::all().any_of("id", ids);
-    for port in store::find::<Document>("ports", &query)? {
-        ports::agreed(&port, Entity::Addresses)?;
-    }
+    ports::agreed(&store::find::<Document>("ports", &query)?, Entity::Addresses)?;
     Ok(Value::Null)
 }
