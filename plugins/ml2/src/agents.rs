@@ -11,7 +11,7 @@ pub(crate) use state::{DHCP, L3, wires};
 pub(crate) use understood::{is_heard, versions as understood};
 
 use crate::document::{differing, flag, set, text};
-use crate::{dhcp, errors, time, zones};
+use crate::{dhcp, dvr, errors, time, zones};
 use attributes::HEARTBEATS;
 use hadron_sdk::manifest::ConfigKey;
 use hadron_sdk::serde_json::{Value, json};
@@ -141,6 +141,7 @@ pub(crate) fn delete(documents: &[Document]) -> Result<()> {
     store::delete(COLLECTION, &ids)?;
     store::delete(HEARTBEATS, &ids)?;
     understood::forget()?;
+    dvr::hosts_gone(documents)?;
     for document in documents {
         zones::settle(
             text(document, "agent_type"),

@@ -1,6 +1,7 @@
 //! What agents that plug ports in ask and tell about them. In Neutron:
 //! `RpcCallbacks` of ML2.
 
+use crate::attribute::shown;
 use crate::binding::{self, Level};
 use crate::document::{flag, set, text, typed};
 use crate::l2population;
@@ -10,18 +11,22 @@ use crate::provisioning::Entity;
 use crate::rpc::{no_such_method, word};
 use hadron_sdk::serde_json::{Value, json};
 use hadron_sdk::store::{self, Query};
-use hadron_sdk::{Document, Error, Network, Result, rpc};
+use hadron_sdk::{Document, Error, Network, Result, resources, rpc};
 use std::collections::BTreeSet;
 
 /// What is understood.
-pub(crate) const METHODS: [&str; 6] = [
+pub(crate) const METHODS: [&str; 7] = [
     "update_device_up",
     "update_device_down",
     "update_device_list",
     "get_device_details",
     "get_devices_details_list",
     "get_devices_details_list_and_failed_devices",
+    "get_ports_by_vnic_type_and_host",
 ];
+
+/// What of it changes nothing.
+pub(crate) const READS: [&str; 1] = ["get_ports_by_vnic_type_and_host"];
 
 /// What names of devices start with, before the first characters of a port's
 /// id. In Neutron: `INTERFACE_PREFIXES`.
@@ -51,6 +56,7 @@ pub(crate) fn receive(method: &str, arguments: &Value) -> Result<Value> {
             let details = details(&devices(arguments.get("devices"))?, host)?;
             Ok(json!({"devices": details, "failed_devices": []}))
         }
+        "get_ports_by_vnic_type_and_host" => with_card(word(arguments, "vnic_type"), host),
         other => Err(no_such_method(other)),
     }
 }
@@ -60,6 +66,21 @@ pub(crate) fn receive(method: &str, arguments: &Value) -> Result<Value> {
 fn has_started(arguments: &Value) -> bool {
     let is = |name: &str| arguments.get(name).and_then(Value::as_bool).unwrap_or_default();
     is("refresh_tunnels") || is("agent_restarted")
+}
+
+/// Ports of a host with that kind of card, as the API shows them.
+fn with_card(vnic_type: &str, host: &str) -> Result<Value> {
+    let mut found: Vec<Document> = resources::find("ports", &Query::all().equal("binding:host_id", host))?;
+    found.retain(|port| text(port, "binding:vnic_type") == vnic_type);
+    let collection = ports::collection();
+    Ok(found.into_iter().map(|port| Value::Object(shown(&collection, port))).collect())
+}
+
+/// The ports of devices that there are, each with the name that it was asked for
+/// by.
+pub(crate) fn ports(given: Option<&Value>) -> Result<Vec<(String, Document)>> {
+    let devices = devices(given)?.into_iter();
+    Ok(devices.filter_map(|device| Some((device.name, device.port?))).collect())
 }
 
 /// A device as an agent names it: by the port's id, by the name of an interface

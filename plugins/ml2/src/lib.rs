@@ -18,6 +18,7 @@ mod devices;
 mod dhcp;
 mod dns;
 mod document;
+mod dvr;
 mod errors;
 mod existing;
 mod ip_availability;

@@ -2,8 +2,8 @@
 
 use crate::{
     address_groups, address_scopes, agents, bindings, default_security_group_rules, default_statefulness,
-    dhcp, dns, ip_availability, networks, objects, policy, ports, rpc, security_group_rules, security_groups,
-    segment_ranges, segments, sharing, subnetpools, subnets, ticks, tunnels, zones,
+    dhcp, dns, dvr, ip_availability, networks, objects, policy, ports, rpc, security_group_rules,
+    security_groups, segment_ranges, segments, sharing, subnetpools, subnets, ticks, tunnels, zones,
 };
 use hadron_sdk::Manifest;
 use hadron_sdk::manifest::{ApiExtension, ConfigKey};
@@ -112,6 +112,7 @@ pub(crate) fn manifest() -> Manifest {
             zones::collection(),
             dhcp::collection(),
             tunnels::collection(),
+            dvr::collection(),
         ]
         .into_iter()
         .chain(agents::collections())
@@ -165,6 +166,7 @@ pub(crate) fn manifest() -> Manifest {
         .into_iter()
         .chain(agents::config())
         .chain(dhcp::config())
+        .chain(dvr::config())
         .collect(),
         ..hadron_sdk::manifest!("ml2", "networks, subnets and ports over layer-2 drivers")
     }

@@ -1,7 +1,7 @@
 //! What agents ask and tell, by topic and method. In Neutron: the endpoints of
 //! `q-plugin` and `q-reports-plugin`.
 
-use crate::{agents, devices, dhcp, networks, objects, tunnels};
+use crate::{agents, devices, dhcp, dvr, networks, objects, security_groups, tunnels};
 use hadron_sdk::manifest::Topic;
 use hadron_sdk::serde_json::Value;
 use hadron_sdk::store::Query;
@@ -15,17 +15,21 @@ const PLUGIN: &str = "q-plugin";
 
 /// The topics that are listened to.
 pub(crate) fn topics() -> Vec<Topic> {
-    vec![Topic::new(REPORTS), Topic::new(objects::RELAY), objects::topic().reads(&networks::METHODS)]
+    let reading = [networks::METHODS.as_slice(), &devices::READS, &dvr::READS, &security_groups::METHODS];
+    let plugin = reading.into_iter().fold(objects::topic(), Topic::reads);
+    vec![Topic::new(REPORTS), Topic::new(objects::RELAY), plugin]
 }
 
 /// Answers one of some methods.
 type Receive = fn(&str, &Value) -> Result<Value>;
 
 /// Who answers what on [`PLUGIN`].
-const ANSWERED: [(&[&str], Receive); 4] = [
+const ANSWERED: [(&[&str], Receive); 6] = [
     (&networks::METHODS, networks::receive),
     (&devices::METHODS, devices::receive),
     (&dhcp::METHODS, dhcp::receive),
+    (&dvr::METHODS, dvr::receive),
+    (&security_groups::METHODS, security_groups::receive),
     (&tunnels::METHODS, tunnels::receive),
 ];
 

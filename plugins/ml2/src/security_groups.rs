@@ -5,9 +5,11 @@
 mod attributes;
 mod defaults;
 pub(crate) mod errors;
+mod info;
 
 pub(crate) use attributes::{DEFAULT_OF, collection};
 pub(crate) use defaults::ensure as ensure_defaults;
+pub(crate) use info::{METHODS, receive};
 
 use crate::default_security_group_rules::{Of, Template, templates};
 use crate::document::{differing, distinct, set, take, text};
