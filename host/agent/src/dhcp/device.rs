@@ -12,6 +12,7 @@
 
 use super::Settings;
 use super::commands::{self, run};
+use super::dnsmasq::Files;
 use super::network::{Network, Port};
 use crate::ovsdb::{self, Client};
 use serde::Deserialize;
@@ -19,6 +20,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::path::Path;
 
 /// Before the beginning of the port's id, of the end in the namespace. In Neutron:
 /// with `ovs_use_veth`.
@@ -45,6 +47,9 @@ pub(super) enum Error {
     /// `ip` printed what it should not.
     #[error("ip printed something else: {0}")]
     Unexpected(#[from] serde_json::Error),
+    /// The name of an interface could not be noted.
+    #[error("{0}: {1}")]
+    File(String, std::io::Error),
 }
 
 /// An interface on a network.
@@ -134,11 +139,9 @@ impl Device {
         ensure_namespace(&namespace).await?;
         let (inner, outer) = (name(INNER, &self.port_id), name(OUTER, &self.port_id));
         let links = links(&namespace).await?;
-        for other in links.iter().filter(|link| link.ifname != inner) {
-            if let Some(id) = other.ifname.strip_prefix(INNER) {
-                remove(settings, id).await?;
-            }
-        }
+        let noted = Files::of(settings, network_id).interface();
+        remove_all(settings, &links, &noted, Some(&inner)).await?;
+        std::fs::write(&noted, &inner).map_err(|error| Error::File(noted.display().to_string(), error))?;
         let own = links.iter().find(|link| link.ifname == inner);
         if own.is_none() {
             // What is left of an end whose namespace is gone.
@@ -211,16 +214,32 @@ impl Device {
 /// Those of `ip` and of the switch's database.
 pub(super) async fn unplug(settings: &Settings, network_id: &str) -> Result<(), Error> {
     let namespace = namespace(network_id);
-    for link in links(&namespace).await.unwrap_or_default() {
-        if let Some(id) = link.ifname.strip_prefix(INNER) {
-            remove(settings, id).await?;
-        }
-    }
+    let links = links(&namespace).await.unwrap_or_default();
+    remove_all(settings, &links, &Files::of(settings, network_id).interface(), None).await?;
     match run("ip", &["netns", "del", &namespace], "").await {
         // It was not there.
         Err(commands::Error::Failed(_, said)) if said.contains("No such file") => Ok(()),
         other => Ok(other.map(drop)?),
     }
+}
+
+/// Removes a network's interfaces but one: those in its namespace, and the one that
+/// is noted in a file.
+async fn remove_all(
+    settings: &Settings,
+    links: &[Link],
+    noted: &Path,
+    but: Option<&str>,
+) -> Result<(), Error> {
+    let noted = std::fs::read_to_string(noted).unwrap_or_default();
+    let names: BTreeSet<&str> =
+        links.iter().map(|link| link.ifname.as_str()).chain([noted.as_str()]).collect();
+    for name in names.into_iter().filter(|name| Some(*name) != but) {
+        if let Some(id) = name.strip_prefix(INNER) {
+            remove(settings, id).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes an interface; `id` is the beginning of its port's id.

@@ -59,6 +59,12 @@ impl Files {
         self.folder.join("leases")
     }
 
+    /// The name of its interface: after a start of the machine the namespace is gone
+    /// and the bridge has its port still.
+    pub(super) fn interface(&self) -> PathBuf {
+        self.folder.join("interface")
+    }
+
     /// `--pid-file`.
     pub(super) fn pid(&self) -> PathBuf {
         self.folder.join("pid")

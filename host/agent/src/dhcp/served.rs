@@ -214,6 +214,8 @@ impl Served {
     /// Has its port, interface and dnsmasq be as they should.
     async fn serve(&mut self, context: &Context, device_id: &str) -> Result<(), Error> {
         let Some(network) = &mut self.network else { return Ok(()) };
+        let folder = Files::of(&context.settings, &self.id).folder().to_owned();
+        std::fs::create_dir_all(&folder).map_err(|error| Error::File(folder.display().to_string(), error))?;
         let port = port(network, context, device_id).await?;
         network.put(port.clone());
         let wanted = device::of(network, &port);
@@ -255,8 +257,6 @@ impl Served {
 /// Has dnsmasq run with what follows from a network.
 async fn follow(settings: &Settings, network: &Network, namespace: &str) -> Result<(), Error> {
     let files = Files::of(settings, &network.id);
-    std::fs::create_dir_all(files.folder())
-        .map_err(|error| Error::File(files.folder().display().to_string(), error))?;
     let domain = &settings.dns_domain;
     let hosts = files::hosts(network, domain);
     let hosts_before = read(&files.hosts());
