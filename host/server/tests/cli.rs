@@ -58,6 +58,7 @@ fn help_texts_are_the_reviewed_ones() {
     for (name, arguments) in [
         ("help.txt", &["--help"][..]),
         ("help-serve.txt", &["serve", "--help"]),
+        ("help-agent.txt", &["agent", "--help"]),
         ("help-plugin-add.txt", &["plugin", "add", "--help"]),
         ("help-journal-retry.txt", &["journal", "retry", "--help"]),
     ] {
@@ -155,6 +156,28 @@ fn a_good_configuration_is_told_with_what_is_probably_not_meant() {
     let output = place.run(&["config", "check"]);
     assert_eq!(output.status.code(), Some(0));
     assert!(out(&output).contains("[plugin.acme] is in no list of [plugins]"), "{}", out(&output));
+}
+
+#[test]
+fn an_agent_says_what_it_needs() {
+    let place = Place::new();
+    let output = place.run(&["agent", "openvswitch"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(err(&output).contains("hadron serve --with-agent openvswitch"), "{}", err(&output));
+    let output = place.run(&[
+        "agent",
+        "openvswitch",
+        "--set",
+        "bus.url=amqp://u:p@127.0.0.1:1/",
+        "--set",
+        "openvswitch.local_ip=here",
+    ]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(err(&output).contains("'here' is not an IP address"), "{}", err(&output));
+    let output = place.run(&["serve", "--set", "agents.with=ovs"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(err(&output).contains("there is no agent 'ovs'"), "{}", err(&output));
+    assert_eq!(place.run(&["agent", "ovs"]).status.code(), Some(2));
 }
 
 #[test]
