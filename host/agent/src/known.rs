@@ -148,6 +148,7 @@ mod tests {
             groups: BTreeSet::new(),
             pairs: Vec::new(),
             policy: None,
+            network_policy: None,
             bound: BTreeMap::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::objects::VERSIONS;
 use crate::server::Server;
-use hadron_bus::Bus;
+use hadron_bus::{Bus, Consumer};
 use serde_json::Value;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -39,16 +39,22 @@ pub enum News {
     Missed,
 }
 
-/// Hears of objects and tunnels, by tasks of this set.
-pub fn listen<E: From<News> + Send + 'static>(
+/// Hears of objects and tunnels, by tasks of this set; waits until the broker has
+/// the queues for it.
+pub async fn listen<E: From<News> + Send + 'static>(
     bus: &Bus,
     tasks: &mut JoinSet<()>,
     happened: &UnboundedSender<E>,
 ) {
     let objects = VERSIONS.iter().map(|(kind, version)| format!("neutron-vo-{kind}-{version}"));
     let topics = objects.chain([TUNNEL_UPDATE, TUNNEL_DELETE].map(str::to_owned));
-    for topic in topics {
-        let (mut consumer, happened) = (bus.consume(&topic), happened.clone());
+    let mut consumers: Vec<Consumer> = topics.map(|topic| bus.consume(&topic)).collect();
+    // What is told as soon as the agent reports must have a place to arrive at.
+    for consumer in &mut consumers {
+        consumer.attached().await;
+    }
+    for mut consumer in consumers {
+        let happened = happened.clone();
         tasks.spawn(async move {
             while let Some(delivery) = consumer.next().await {
                 let taken = delivery.take().await;

@@ -71,9 +71,10 @@ pub struct Port {
     pub groups: BTreeSet<String>,
     /// What else it may send from.
     pub pairs: Vec<Pair>,
-    /// The policy of quality of service that holds for it: its own, else its
-    /// network's.
+    /// Its own policy of quality of service.
     pub policy: Option<String>,
+    /// Its network's, when the server told of the port.
+    pub network_policy: Option<String>,
     /// The hosts that it is bound at, each with the segment there.
     pub bound: BTreeMap<String, Segment>,
 }
@@ -136,6 +137,15 @@ pub struct Trunk {
     pub sub_ports: BTreeMap<String, u16>,
 }
 
+/// A network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Network {
+    /// How large its packets may be, in bytes.
+    pub mtu: Option<u32>,
+    /// Its policy of quality of service.
+    pub policy: Option<String>,
+}
+
 /// All that is known.
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
@@ -149,10 +159,10 @@ pub struct Objects {
     pub addresses: BTreeMap<String, Vec<String>>,
     /// Policies of quality of service by id.
     pub policies: BTreeMap<String, Policy>,
+    /// Networks by id.
+    pub networks: BTreeMap<String, Network>,
     /// Trunks by id.
     pub trunks: BTreeMap<String, Trunk>,
-    /// How large packets of a network may be, in bytes, by its id.
-    pub networks: BTreeMap<String, u32>,
 }
 
 impl Objects {
@@ -205,8 +215,8 @@ impl Objects {
             }
             ("SecurityGroup", false) => self.group(id, fields),
             ("Network", false) => {
-                let mtu = fields.get("mtu").and_then(Value::as_u64).and_then(|mtu| u32::try_from(mtu).ok());
-                mtu.is_some_and(|mtu| self.networks.insert(id.to_owned(), mtu) != Some(mtu))
+                let network = network(fields);
+                self.networks.insert(id.to_owned(), network.clone()) != Some(network)
             }
             _ => false,
         }
@@ -242,10 +252,21 @@ impl Objects {
         changed
     }
 
+    /// Which policy of quality of service holds for a port: its own, else its
+    /// network's, which is not meant for ports of services.
+    #[must_use]
+    pub fn policy_id_of<'a>(&'a self, port: &'a Port) -> Option<&'a String> {
+        if port.policy.is_some() || is_of_a_service(&port.owner) {
+            return port.policy.as_ref();
+        }
+        let told = self.networks.get(&port.network_id).map(|network| &network.policy);
+        told.unwrap_or(&port.network_policy).as_ref()
+    }
+
     /// The policy of quality of service that holds for a port.
     #[must_use]
     pub fn policy_of(&self, port: &Port) -> Option<&Policy> {
-        self.policies.get(port.policy.as_ref()?)
+        self.policies.get(self.policy_id_of(port)?)
     }
 
     /// The rules of a group.
@@ -278,6 +299,13 @@ fn fields(object: &Value) -> Option<&Map<String, Value>> {
 /// The fields of objects in a field.
 fn nested<'a>(of: &'a Map<String, Value>, name: &str) -> impl Iterator<Item = &'a Map<String, Value>> {
     of.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(fields)
+}
+
+fn network(of: &Map<String, Value>) -> Network {
+    Network {
+        mtu: of.get("mtu").and_then(Value::as_u64).and_then(|mtu| u32::try_from(mtu).ok()),
+        policy: of.get("qos_policy_id").and_then(Value::as_str).map(str::to_owned),
+    }
 }
 
 fn rule(of: &Map<String, Value>) -> Option<Rule> {
@@ -334,8 +362,7 @@ fn is_of_a_service(owner: &str) -> bool {
 fn port(of: &Map<String, Value>) -> Option<Port> {
     let text = |of: &Map<String, Value>, name: &str| of.get(name).and_then(Value::as_str).map(str::to_owned);
     let owner = text(of, "device_owner").unwrap_or_default();
-    let is_served = is_of_a_service(&owner);
-    let networks = || text(of, "qos_network_policy_id").filter(|_| !is_served);
+    let is_of_a_service = is_of_a_service(&owner);
     let active =
         nested(of, "bindings").filter(|binding| text(binding, "status").as_deref() == Some("ACTIVE"));
     let mut bound = BTreeMap::new();
@@ -362,9 +389,10 @@ fn port(of: &Map<String, Value>) -> Option<Port> {
         status: text(of, "status")?,
         revision: of.get("revision_number").and_then(Value::as_u64).unwrap_or_default(),
         owner,
-        policy: text(of, "qos_policy_id").or_else(networks),
+        policy: text(of, "qos_policy_id"),
+        network_policy: text(of, "qos_network_policy_id"),
         addresses: nested(of, "fixed_ips").filter_map(|ip| text(ip, "ip_address")?.parse().ok()).collect(),
-        is_secured: !is_served
+        is_secured: !is_of_a_service
             && security.and_then(|s| s.get("port_security_enabled")?.as_bool()).unwrap_or(true),
         groups: of
             .get("security_group_ids")
@@ -435,13 +463,27 @@ mod tests {
         let of = |object: &Value| {
             let mut objects = Objects::default();
             objects.apply(object, false);
-            objects.ports.remove("p").unwrap()
+            let port = &objects.ports["p"];
+            (port.is_secured, objects.policy_id_of(port).cloned())
         };
-        assert_eq!((of(&told).is_secured, of(&told).policy), (true, Some("q".to_owned())));
+        assert_eq!(of(&told), (true, Some("q".to_owned())));
         told["versioned_object.data"]["device_owner"] = json!("network:dhcp");
-        assert_eq!((of(&told).is_secured, of(&told).policy), (false, None));
+        assert_eq!(of(&told), (false, None));
         told["versioned_object.data"]["qos_policy_id"] = json!("own");
-        assert_eq!(of(&told).policy.as_deref(), Some("own"));
+        assert_eq!(of(&told), (false, Some("own".to_owned())));
+    }
+
+    #[test]
+    fn a_networks_policy_is_what_was_said_last_of_the_network() {
+        let mut objects = Objects::default();
+        objects.apply(&port_object(1, "g"), false);
+        let policy = |objects: &Objects| objects.policy_id_of(&objects.ports["p"]).cloned();
+        assert_eq!(policy(&objects), None);
+        let network = |policy: Value| object("Network", json!({"id": "n", "qos_policy_id": policy}));
+        assert!(objects.apply(&network(json!("q")), false));
+        assert_eq!(policy(&objects), Some("q".to_owned()));
+        assert!(objects.apply(&network(json!(null)), false) && !objects.apply(&network(json!(null)), false));
+        assert_eq!(policy(&objects), None);
     }
 
     #[test]
@@ -526,7 +568,7 @@ mod tests {
         let network = |mtu: Value| object("Network", json!({"id": "n", "mtu": mtu}));
         assert!(objects.apply(&network(json!(1450)), false));
         assert!(!objects.apply(&network(json!(1450)), false));
-        assert_eq!(objects.networks["n"], 1450);
+        assert_eq!(objects.networks["n"].mtu, Some(1450));
         assert!(objects.apply(&network(json!(null)), true));
         // What is no object changes nothing.
         for odd in

@@ -5,7 +5,7 @@ use crate::metrics::Metrics;
 use crate::{Message, RemoteError, Spread};
 use serde_json::Value;
 use std::collections::{HashSet, VecDeque};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Messages among which a repeat is noticed. Senders repeat what they are not
 /// sure of within moments.
@@ -18,13 +18,26 @@ pub(crate) type Answer = Result<Value, RemoteError>;
 pub struct Consumer {
     topic: String,
     queue: mpsc::Receiver<Delivery>,
+    attached: watch::Receiver<bool>,
     seen: Seen,
     metrics: Metrics,
 }
 
 impl Consumer {
-    pub(crate) fn new(topic: &str, queue: mpsc::Receiver<Delivery>, metrics: Metrics) -> Consumer {
-        Consumer { topic: topic.to_owned(), queue, seen: Seen::default(), metrics }
+    pub(crate) fn new(
+        topic: &str,
+        queue: mpsc::Receiver<Delivery>,
+        attached: watch::Receiver<bool>,
+        metrics: Metrics,
+    ) -> Consumer {
+        Consumer { topic: topic.to_owned(), queue, attached, seen: Seen::default(), metrics }
+    }
+
+    /// Waits until the broker has the topic's queues: it drops what it has no queue
+    /// for, so who is told things because it said that it is there waits for this
+    /// first. False when the bus has ended.
+    pub async fn attached(&mut self) -> bool {
+        self.attached.wait_for(|attached| *attached).await.is_ok()
     }
 
     /// The next message that was not seen before; none when the bus has ended.

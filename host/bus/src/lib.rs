@@ -53,7 +53,7 @@ trait Form: Send + Sync {
     /// Sends a message and waits for its answer.
     fn call(&self, message: Message, patience: Duration) -> BoxFuture<'static, Result<Value, CallError>>;
     /// What arrives on a topic, until the receiver is dropped.
-    fn consume(&self, topic: &str) -> mpsc::Receiver<Delivery>;
+    fn consume(&self, topic: &str) -> (mpsc::Receiver<Delivery>, watch::Receiver<bool>);
     /// How often queues of this process were declared anew.
     fn renewals(&self) -> watch::Receiver<u64>;
     /// How it is.
@@ -134,7 +134,8 @@ impl Bus {
     /// What arrives on a topic: casts and calls to the topic and to the topic
     /// at this host, and fanouts.
     pub fn consume(&self, topic: &str) -> Consumer {
-        Consumer::new(topic, self.form.consume(topic), self.metrics.clone())
+        let (queue, attached) = self.form.consume(topic);
+        Consumer::new(topic, queue, attached, self.metrics.clone())
     }
 
     /// Tells of losses from now on; in process there are none.

@@ -120,7 +120,7 @@ impl Form for Local {
         .boxed()
     }
 
-    fn consume(&self, topic: &str) -> mpsc::Receiver<Delivery> {
+    fn consume(&self, topic: &str) -> (mpsc::Receiver<Delivery>, watch::Receiver<bool>) {
         let (queue, receiver) = mpsc::channel(QUEUE);
         let mut topics = self.topics.lock();
         let at_host = format!("{topic}.{}", self.host);
@@ -128,7 +128,7 @@ impl Form for Local {
             let place = Place { topic: topic.into(), queue: queue.clone(), whole };
             topics.entry(name).or_default().push(place);
         }
-        receiver
+        (receiver, watch::channel(true).1)
     }
 
     fn renewals(&self) -> watch::Receiver<u64> {

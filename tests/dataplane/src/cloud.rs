@@ -69,9 +69,13 @@ pub fn bus(broker: &RabbitMq, host: &str) -> Result<Bus> {
     Ok(Bus::amqp(Amqp::new(url, host)))
 }
 
-/// Says something to all who listen on a topic.
-pub async fn tell(bus: &Bus, topic: &str, method: &str, arguments: Value) -> Result<()> {
-    bus.publish(Spread::Fanout, Message::new(topic, method, arguments)).await?;
+/// Says something on a topic, as soon as the broker is there.
+pub async fn tell(bus: &Bus, spread: Spread, topic: &str, method: &str, arguments: Value) -> Result<()> {
+    let message = Message::new(topic, method, arguments);
+    until(&format!("{method} to be sent"), PATIENCE, || async {
+        Ok(bus.publish(spread, message.clone()).await.ok())
+    })
+    .await?;
     Ok(())
 }
 

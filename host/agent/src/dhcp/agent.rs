@@ -77,7 +77,13 @@ async fn served(settings: &Settings, bus: &Bus, stop: &CancellationToken) {
     let mut tasks = JoinSet::new();
     let (happened, mut events) = mpsc::unbounded_channel();
     // Before anything is asked for, so that nothing is missed.
-    listen(bus, &mut tasks, &happened);
+    let is_there = tokio::select! {
+        () = stop.cancelled() => false,
+        is_there = listen(bus, &mut tasks, &happened) => is_there,
+    };
+    if !is_there {
+        return;
+    }
     let counts = Arc::new(Mutex::new(Counts::default()));
     tasks.spawn(report(settings.clone(), server, Arc::clone(&counts), happened));
     let ready = Arc::new(Ready::default());
@@ -118,9 +124,11 @@ async fn served(settings: &Settings, bus: &Bus, stop: &CancellationToken) {
     }
 }
 
-/// Hears what the server says.
-fn listen(bus: &Bus, tasks: &mut JoinSet<()>, happened: &mpsc::UnboundedSender<Event>) {
+/// Hears what the server says; false where the bus has ended.
+async fn listen(bus: &Bus, tasks: &mut JoinSet<()>, happened: &mpsc::UnboundedSender<Event>) -> bool {
     let (mut consumer, heard) = (bus.consume(TOPIC), happened.clone());
+    // Once it reports, it is told things.
+    let is_there = consumer.attached().await;
     tasks.spawn(async move {
         while let Some(delivery) = consumer.next().await {
             let taken = delivery.take().await;
@@ -142,6 +150,7 @@ fn listen(bus: &Bus, tasks: &mut JoinSet<()>, happened: &mpsc::UnboundedSender<E
             let _ = happened.send(Event::Missed);
         }
     });
+    is_there
 }
 
 /// What is understood.

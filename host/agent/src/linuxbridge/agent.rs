@@ -111,7 +111,7 @@ async fn served(settings: &Settings, bus: &Bus) -> Result<(), Error> {
     // this set.
     let mut tasks = JoinSet::new();
     let (happened, mut events) = mpsc::unbounded_channel();
-    news::listen(bus, &mut tasks, &happened);
+    news::listen(bus, &mut tasks, &happened).await;
     server.report(settings.reported(0), true).await?;
     let configurations = {
         let (settings, devices) = (settings.clone(), devices.clone());
@@ -373,7 +373,7 @@ impl<'a> Host<'a> {
             }
             self.bridges.insert(bridge.index);
         }
-        let mtu = self.known.objects.networks.get(network).copied();
+        let mtu = self.known.objects.networks.get(network).and_then(|network| network.mtu);
         if let Some(mtu) = mtu.filter(|mtu| place.is_made && bridge.mtu != *mtu) {
             self.kernel.limit(&bridge, mtu).await?;
         }
@@ -532,9 +532,9 @@ impl<'a> Host<'a> {
             if tap.alias.as_deref() != Some(&note) {
                 survived(self.kernel.note(tap, &note).await);
             }
-            let mtu = self.known.objects.networks.get(&port.network_id);
-            if let Some(mtu) = mtu.filter(|mtu| tap.mtu != **mtu) {
-                survived(self.kernel.limit(tap, *mtu).await);
+            let mtu = self.known.objects.networks.get(&port.network_id).and_then(|network| network.mtu);
+            if let Some(mtu) = mtu.filter(|mtu| tap.mtu != *mtu) {
+                survived(self.kernel.limit(tap, mtu).await);
             }
             if tap.bridge != Some(bridge.index) {
                 survived(self.kernel.plug(tap, bridge).await);

@@ -110,7 +110,7 @@ impl Text {
     fn chain(&mut self, name: &str, hook: Option<&str>, lines: impl IntoIterator<Item = String>) {
         self.line(format!("chain {name} {{"));
         if let Some(hook) = hook {
-            self.line(format!("type filter hook {hook}; policy accept;"));
+            self.line(format!("type filter {hook}; policy accept;"));
         }
         lines.into_iter().for_each(|line| self.line(line));
         self.line("}");
@@ -475,6 +475,7 @@ mod tests {
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             pairs: Vec::new(),
             policy: None,
+            network_policy: None,
             bound: BTreeMap::new(),
         }
     }

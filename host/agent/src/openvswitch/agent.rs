@@ -11,7 +11,7 @@ use crate::bridges::{self, Kind};
 use crate::objects::{Objects, Port, Segment, VERSIONS};
 use crate::server::Server;
 use crate::{openflow, ovsdb};
-use hadron_bus::{Bus, CallError};
+use hadron_bus::{Bus, CallError, Consumer};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -121,7 +121,7 @@ async fn served(settings: &Settings, bus: &Bus) -> Result<(), Error> {
     // this set.
     let mut tasks = JoinSet::new();
     let (happened, mut events) = mpsc::unbounded_channel();
-    listen(settings, bus, &mut tasks, &happened);
+    listen(settings, bus, &mut tasks, &happened).await;
     server.report(settings.reported(0), true).await?;
     tasks.spawn(report(settings.clone(), server.clone(), devices.clone(), happened.clone()));
     let (run_folder, bridge) = (settings.run_folder.clone(), settings.integration_bridge.clone());
@@ -205,12 +205,22 @@ async fn joined(settings: &Settings, database: &ovsdb::Client) -> Result<Joints,
 }
 
 /// Hears of objects and tunnels.
-fn listen(settings: &Settings, bus: &Bus, tasks: &mut JoinSet<()>, happened: &mpsc::UnboundedSender<Event>) {
+async fn listen(
+    settings: &Settings,
+    bus: &Bus,
+    tasks: &mut JoinSet<()>,
+    happened: &mpsc::UnboundedSender<Event>,
+) {
     let objects = VERSIONS.iter().map(|(kind, version)| format!("neutron-vo-{kind}-{version}"));
     let topics = objects.chain([TUNNEL_UPDATE, TUNNEL_DELETE].into_iter().chain(CHANGES).map(str::to_owned));
     let topics = topics.chain(settings.l2_population.then(|| fdb::TOPIC.to_owned()));
-    for topic in topics {
-        let (mut consumer, happened) = (bus.consume(&topic), happened.clone());
+    let mut consumers: Vec<Consumer> = topics.map(|topic| bus.consume(&topic)).collect();
+    // What is told as soon as the agent reports must have a place to arrive at.
+    for consumer in &mut consumers {
+        consumer.attached().await;
+    }
+    for mut consumer in consumers {
+        let happened = happened.clone();
         tasks.spawn(async move {
             while let Some(delivery) = consumer.next().await {
                 let taken = delivery.take().await;
@@ -517,7 +527,7 @@ impl<'a> Host<'a> {
         self.stale.clear();
         self.asked.ports = plugged.clone();
         let ports = plugged.iter().filter_map(|id| self.objects.ports.get(id));
-        let policies = ports.filter_map(|port| port.policy.clone());
+        let policies = ports.filter_map(|port| self.objects.policy_id_of(port).cloned());
         let new: BTreeSet<String> = policies.filter(|id| !self.asked.policies.contains(id)).collect();
         self.learn("QosPolicy", "id", &new.iter().cloned().collect::<Vec<_>>()).await?;
         self.asked.policies.extend(new);

@@ -14,7 +14,7 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use lapin::{Acker, Channel, Connection, ExchangeKind};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Before a topic is declared again that the broker refused or dropped.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -39,6 +39,8 @@ pub(super) struct Inbox {
     /// The same over all connections.
     fanout: String,
     queue: mpsc::Sender<Delivery>,
+    /// Whether the queues were there once.
+    attached: watch::Sender<bool>,
 }
 
 /// What comes over one channel; nothing more of all when one of its queues ends.
@@ -51,8 +53,9 @@ impl Inbox {
         topic: &str,
         fanout: String,
         queue: mpsc::Sender<Delivery>,
+        attached: watch::Sender<bool>,
     ) -> Inbox {
-        Inbox { shared, answers, topic: topic.to_owned(), fanout, queue }
+        Inbox { shared, answers, topic: topic.to_owned(), fanout, queue, attached }
     }
 
     /// Consumes until nobody wants it any more.
@@ -64,7 +67,6 @@ impl Inbox {
                 () = self.shared.stop.cancelled() => {}
             }
         };
-        let mut attached_before = false;
         loop {
             let connection = tokio::select! {
                 connection = link.connected() => match connection {
@@ -75,7 +77,7 @@ impl Inbox {
             };
             match self.attach(&connection).await {
                 Ok((channel, mut arrivals)) => {
-                    if std::mem::replace(&mut attached_before, true) {
+                    if self.attached.send_replace(true) {
                         self.shared.renewals.send_modify(|renewals| *renewals += 1);
                     }
                     tokio::select! {

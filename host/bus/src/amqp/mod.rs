@@ -154,14 +154,16 @@ impl Form for Broker {
         self.calls.call(message, patience)
     }
 
-    fn consume(&self, topic: &str) -> mpsc::Receiver<Delivery> {
+    fn consume(&self, topic: &str) -> (mpsc::Receiver<Delivery>, watch::Receiver<bool>) {
         let (queue, receiver) = mpsc::channel(usize::from(self.shared.settings.prefetch).max(1));
         let fanouts = names::fanout_queue(topic, &self.shared.mark(topic));
-        let inbox = Inbox::new(self.shared.clone(), self.answers.clone(), topic, fanouts, queue.clone());
+        let (attached, attaching) = watch::channel(false);
+        let (shared, answers) = (self.shared.clone(), self.answers.clone());
+        let inbox = Inbox::new(shared, answers, topic, fanouts, queue.clone(), attached);
         self.shared.tasks.spawn(inbox.run());
         // What is notified here goes the same way.
-        self.shared.tasks.spawn(forward(self.here.consume(topic), queue));
-        receiver
+        self.shared.tasks.spawn(forward(self.here.consume(topic).0, queue));
+        (receiver, attaching)
     }
 
     fn renewals(&self) -> watch::Receiver<u64> {

@@ -1,6 +1,7 @@
 //! Servers that only say that something changed.
 
 use anyhow::Result;
+use hadron_bus::Spread;
 use hadron_dataplane_tests::Host;
 use hadron_dataplane_tests::cloud::{Cloud, bus, reaches, settings, tell, word};
 use serde_json::{Value, json};
@@ -27,18 +28,19 @@ async fn what_is_only_said_to_have_changed_is_asked_for_again() -> Result<()> {
     let server = bus(cloud.broker(), "another")?;
     let push = async |kind: &str, version: &str, data: Value, event: &str| {
         let arguments = json!({"resource_list": [object(kind, data)], "event_type": event});
-        tell(&server, &format!("neutron-vo-{kind}-{version}"), "push", arguments).await
+        tell(&server, Spread::Fanout, &format!("neutron-vo-{kind}-{version}"), "push", arguments).await
     };
     push("SecurityGroup", "1.6", json!({"id": group, "stateful": true, "rules": []}), "updated").await?;
     reaches(&one, &two, false).await?;
     let topic = "q-agent-notifier-security_group-update";
-    tell(&server, topic, "security_groups_rule_updated", json!({"security_groups": [group]})).await?;
+    tell(&server, Spread::Fanout, topic, "security_groups_rule_updated", json!({"security_groups": [group]}))
+        .await?;
     reaches(&one, &two, true).await?;
 
     push("Port", "1.11", json!({"id": two.id}), "deleted").await?;
     reaches(&one, &two, false).await?;
     let topic = "q-agent-notifier-port-update";
-    tell(&server, topic, "port_update", json!({"port": {"id": two.id}})).await?;
+    tell(&server, Spread::Fanout, topic, "port_update", json!({"port": {"id": two.id}})).await?;
     reaches(&one, &two, true).await?;
     server.close().await;
     agent.stop().await

@@ -1,9 +1,9 @@
 //! Where addresses are, as the server tells.
 
 use anyhow::{Result, ensure};
-use hadron_bus::{Message, Spread};
+use hadron_bus::Spread;
 use hadron_dataplane_tests::Host;
-use hadron_dataplane_tests::cloud::{Cloud, PATIENCE, bus, settings};
+use hadron_dataplane_tests::cloud::{self, Cloud, PATIENCE, bus, settings};
 use hadron_sdk_testing::until;
 use serde_json::{Value, json};
 
@@ -31,9 +31,7 @@ async fn tunnels_lead_where_the_server_says_and_arp_is_answered() -> Result<()> 
             Spread::Cast => format!("{TOPIC}.h1"),
             Spread::Fanout => TOPIC.to_owned(),
         };
-        let message = Message::new(topic, method, json!({"fdb_entries": entries}));
-        server.publish(spread, message).await?;
-        Ok(())
+        cloud::tell(&server, spread, &topic, method, json!({"fdb_entries": entries})).await
     };
     let shows = async |what: &str, wanted: bool| {
         until(&format!("{what} to be {wanted}\n{}", host.flows("br-tun")), PATIENCE, || async {

@@ -100,7 +100,7 @@ async fn sub_ports_are_wired_as_ports_of_their_own() -> Result<()> {
         cloud.client().put(&format!("/v2.0/trunks/{trunk}/{what}"), &body).await?.expect(200)?;
         Ok(())
     };
-    change("add_sub_ports", json!({"sub_ports": [sub_port(&second, 6)]})).await?;
+    change("add_subports", json!({"sub_ports": [sub_port(&second, 6)]})).await?;
     reaches(&second, &peers[2], true).await?;
     cloud.has_status(&second.id, "ACTIVE").await?;
     has_status(&cloud, &trunk, "ACTIVE").await?;
@@ -108,7 +108,7 @@ async fn sub_ports_are_wired_as_ports_of_their_own() -> Result<()> {
     let off = json!({"port": {"security_groups": []}});
     cloud.change("ports", &second.id, off).await?;
     reaches(&peers[2], &second, false).await?;
-    change("remove_sub_ports", json!({"sub_ports": [{"port_id": second.id}]})).await?;
+    change("remove_subports", json!({"sub_ports": [{"port_id": second.id}]})).await?;
     cloud.has_status(&second.id, "DOWN").await?;
     reaches(&first, &peers[1], true).await?;
 
