@@ -39,22 +39,35 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts it on a host with that name; `program` is the agent's.
-    pub fn start(program: &str, host: &Host, name: &str, broker: &RabbitMq) -> Result<Agent> {
+    /// Starts it on a host with that name.
+    pub fn start(host: &Host, name: &str, broker: &RabbitMq) -> Result<Agent> {
         // dnsmasq reads its files as a user of its own.
         let folder = tempfile::Builder::new().permissions(PermissionsExt::from_mode(0o755)).tempdir()?;
         let relays = relay(folder.path(), host, broker.port())?;
         let mut agent = Agent { folder, relays, agent: None };
-        agent.again(program, host, name)?;
+        agent.again(host, name)?;
         Ok(agent)
     }
 
     /// Starts it again, after it was killed.
-    pub fn again(&mut self, program: &str, host: &Host, name: &str) -> Result<()> {
-        let url = format!("amqp://guest:guest@127.0.0.1:{BROKER_PORT}/");
+    pub fn again(&mut self, host: &Host, name: &str) -> Result<()> {
         let log = std::fs::File::options().append(true).create(true).open(self.log_file())?;
-        let mut command = host.enter(&[program, &url, name]);
-        let command = command.arg(self.folder.path()).arg(host.run_folder()).stderr(log);
+        let program = hadron_sdk_testing::binary()?.display().to_string();
+        let mut command = host.enter(&[&program, "agent", "dhcp", "--host", name]);
+        for setting in [
+            format!("dhcp.state_path={}", self.folder.path().display()),
+            format!("openvswitch.run_folder={}", host.run_folder().display()),
+            "dhcp.dns_domain=cloud.test".to_owned(),
+            "dhcp.resync_interval_s=1".to_owned(),
+            "agents.report_interval_s=5".to_owned(),
+        ] {
+            command.args(["--set", &setting]);
+        }
+        command
+            .args(["--log-format", "human", "--log-level", "info,hadron_agent=debug"])
+            .env("HADRON_BUS__URL", format!("amqp://guest:guest@127.0.0.1:{BROKER_PORT}/"))
+            .current_dir(self.folder.path())
+            .stderr(log);
         self.agent = Some(command.spawn().with_context(|| format!("cannot run {program}"))?);
         Ok(())
     }

@@ -10,8 +10,6 @@ use serde_json::{Value, json};
 use std::process::Command;
 use std::time::Duration;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_dhcp_agent");
-
 /// Seconds in which a machine asks for an address.
 const TIMES: u32 = 20;
 
@@ -88,7 +86,7 @@ async fn machines_are_given_the_addresses_of_their_ports() -> Result<()> {
     let Some(host) = Host::start("dhcp") else { return Ok(()) };
     let Some(cloud) = Cloud::start().await? else { return Ok(()) };
     let switch = cloud.agent(settings(&host, "h1")).await?;
-    let mut agent = Agent::start(PROGRAM, &host, "h1", cloud.broker())?;
+    let mut agent = Agent::start(&host, "h1", cloud.broker())?;
     let mut result = is_reported(&cloud).await;
     if result.is_ok() {
         result = scenario(&cloud, &host, &mut agent).await;
@@ -164,13 +162,25 @@ async fn addresses(cloud: &Cloud, host: &Host, agent: &Agent, network: &str) -> 
     Ok(())
 }
 
+/// The process that serves a network, once nothing that was done before has it
+/// started anew any more.
+async fn settled(agent: &Agent, network: &str) -> Result<u32> {
+    until("dnsmasq to be left alone", PATIENCE, || async {
+        let before = agent.dnsmasq(network);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        Ok(before.filter(|before| agent.dnsmasq(network).as_ref() == Some(before)).map(|(id, _)| id))
+    })
+    .await
+    .map_err(Into::into)
+}
+
 /// What serves machines outlives the agent, and the agent what serves machines.
 async fn restarts(cloud: &Cloud, host: &Host, agent: &mut Agent, network: &str) -> Result<()> {
-    let (before, _) = agent.dnsmasq(network).context("no dnsmasq")?;
+    let before = settled(agent, network).await?;
     let ports = dhcp_ports(cloud, network).await?;
     agent.kill()?;
     let stale = self::network(cloud, "10.10.0.0/24").await?;
-    agent.again(PROGRAM, host, "h1")?;
+    agent.again(host, "h1")?;
     becomes("the second network", || agent.dnsmasq(&stale).is_some()).await?;
     ensure!(agent.dnsmasq(network).is_some_and(|(id, _)| id == before), "dnsmasq was started anew");
     ensure!(dhcp_ports(cloud, network).await? == ports, "the agent has another port now");
@@ -180,12 +190,12 @@ async fn restarts(cloud: &Cloud, host: &Host, agent: &mut Agent, network: &str) 
     let late = Machine::start(cloud, host, network, json!({})).await?;
     delete(cloud, &format!("networks/{stale}")).await?;
     ensure!(is_namespace(&dhcp::namespace(&stale)));
-    agent.again(PROGRAM, host, "h1")?;
+    agent.again(host, "h1")?;
     has_status(&cloud.client(), &late.port, "ACTIVE").await?;
     late.lease()?;
     becomes("the network that is gone to go", || !is_namespace(&dhcp::namespace(&stale))).await?;
 
-    let (before, _) = agent.dnsmasq(network).context("no dnsmasq")?;
+    let before = settled(agent, network).await?;
     ensure!(Command::new("kill").args(["-KILL", &before.to_string()]).status()?.success());
     becomes("dnsmasq to be started again", || agent.dnsmasq(network).is_some_and(|(id, _)| id != before))
         .await?;
@@ -230,7 +240,7 @@ async fn machines_are_given_addresses_of_version_6() -> Result<()> {
     let Some(host) = Host::start("dhcp6") else { return Ok(()) };
     let Some(cloud) = Cloud::start().await? else { return Ok(()) };
     let switch = cloud.agent(settings(&host, "h1")).await?;
-    let agent = Agent::start(PROGRAM, &host, "h1", cloud.broker())?;
+    let agent = Agent::start(&host, "h1", cloud.broker())?;
     let result = six(&cloud, &host, &agent).await;
     if result.is_err() {
         eprintln!("{}\n{}", agent.log(), host.flows("br-int"));

@@ -254,6 +254,13 @@ impl Served {
     }
 }
 
+/// A file's lines.
+fn sorted(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
 /// Has dnsmasq run with what follows from a network.
 async fn follow(settings: &Settings, network: &Network, namespace: &str) -> Result<(), Error> {
     let files = Files::of(settings, &network.id);
@@ -265,7 +272,9 @@ async fn follow(settings: &Settings, network: &Network, namespace: &str) -> Resu
         (files.addn_hosts(), files::addn_hosts(network, domain)),
         (files.opts(), files::opts(network, domain)),
     ];
-    let is_same = hosts == hosts_before && others.iter().all(|(path, text)| read(path) == *text);
+    // In which order ports came means nothing, and is another after a restart.
+    let is_same = sorted(&hosts) == sorted(&hosts_before)
+        && others.iter().all(|(path, text)| sorted(&read(path)) == sorted(text));
     let arguments = dnsmasq::arguments(settings, network, &files);
     let running = dnsmasq::running(&files).filter(|running| running.is(&arguments, namespace));
     // Debian's dnsmasq 2.90 crashes when it reads hosts with tags again while their
