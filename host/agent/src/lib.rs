@@ -9,6 +9,7 @@
 //! | `objects` | the copy of what the server says |
 //! | `known` | that copy, and what of it is asked for and told |
 //! | `news` | what agents hear without asking |
+//! | `protocols` | numbers and addresses that protocols fix |
 //! | `links` | the kernel's links, by netlink |
 //! | `nft` | the kernel's packet filter |
 //! | `openvswitch` | the Open vSwitch agent |
@@ -27,4 +28,5 @@ pub mod objects;
 pub mod openflow;
 pub mod openvswitch;
 pub mod ovsdb;
+mod protocols;
 pub mod server;

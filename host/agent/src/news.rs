@@ -16,6 +16,32 @@ const SPREAD: Duration = Duration::from_secs(10);
 const TUNNEL_UPDATE: &str = "q-agent-notifier-tunnel-update";
 const TUNNEL_DELETE: &str = "q-agent-notifier-tunnel-delete";
 
+/// Where servers say that something changed, without saying what it is now.
+pub const CHANGES: [&str; 4] = [
+    "q-agent-notifier-port-update",
+    "q-agent-notifier-port-delete",
+    "q-agent-notifier-network-delete",
+    "q-agent-notifier-security_group-update",
+];
+
+/// Where servers say where addresses are.
+pub const FDB: &str = "q-agent-notifier-l2population-update";
+
+/// What the server only says has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// The port with that id.
+    Port(String),
+    /// The port with that id is gone.
+    PortGone(String),
+    /// The network with that id is gone.
+    NetworkGone(String),
+    /// The rules of the groups with these ids.
+    Rules(Vec<String>),
+    /// The members of the groups with these ids.
+    Members(Vec<String>),
+}
+
 /// Something that was heard.
 #[derive(Clone, Debug, PartialEq)]
 pub enum News {
@@ -35,19 +61,30 @@ pub enum News {
         /// Whether they do not any more.
         is_gone: bool,
     },
+    /// The server tells where addresses are.
+    Fdb {
+        /// `add_fdb_entries`, ….
+        method: String,
+        /// By network.
+        entries: Value,
+    },
+    /// These are another now, or gone.
+    Changed(Changed),
     /// Something may have been missed.
     Missed,
 }
 
-/// Hears of objects and tunnels, by tasks of this set; waits until the broker has
-/// the queues for it.
+/// Hears of objects, of tunnels and of what comes on `more` topics, by tasks of this
+/// set; waits until the broker has the queues for it.
 pub async fn listen<E: From<News> + Send + 'static>(
     bus: &Bus,
+    more: &[&str],
     tasks: &mut JoinSet<()>,
     happened: &UnboundedSender<E>,
 ) {
     let objects = VERSIONS.iter().map(|(kind, version)| format!("neutron-vo-{kind}-{version}"));
-    let topics = objects.chain([TUNNEL_UPDATE, TUNNEL_DELETE].map(str::to_owned));
+    let told = [TUNNEL_UPDATE, TUNNEL_DELETE].iter().chain(more);
+    let topics = objects.chain(told.map(|topic| (*topic).to_owned()));
     let mut consumers: Vec<Consumer> = topics.map(|topic| bus.consume(&topic)).collect();
     // What is told as soon as the agent reports must have a place to arrive at.
     for consumer in &mut consumers {
@@ -86,6 +123,25 @@ fn read(method: &str, arguments: &Value) -> Option<News> {
             ip: arguments.get("tunnel_ip")?.as_str()?.parse().ok()?,
             is_gone: method == "tunnel_delete",
         }),
+        "add_fdb_entries" | "remove_fdb_entries" | "update_fdb_entries" => {
+            Some(News::Fdb { method: method.to_owned(), entries: arguments.get("fdb_entries")?.clone() })
+        }
+        _ => changed(method, arguments).map(News::Changed),
+    }
+}
+
+fn changed(method: &str, arguments: &Value) -> Option<Changed> {
+    let text = |value: Option<&Value>| Some(value?.as_str()?.to_owned());
+    let groups = || {
+        let listed = arguments.get("security_groups")?.as_array()?;
+        Some(listed.iter().filter_map(|id| text(Some(id))).collect())
+    };
+    match method {
+        "port_update" => text(arguments.pointer("/port/id")).map(Changed::Port),
+        "port_delete" => text(arguments.get("port_id")).map(Changed::PortGone),
+        "network_delete" => text(arguments.get("network_id")).map(Changed::NetworkGone),
+        "security_groups_rule_updated" => groups().map(Changed::Rules),
+        "security_groups_member_updated" => groups().map(Changed::Members),
         _ => None,
     }
 }
@@ -124,7 +180,34 @@ mod tests {
         let kind = "vxlan".to_owned();
         assert_eq!(read("tunnel_update", &tunnel), Some(News::Tunnel { kind, ip, is_gone: false }));
         assert_eq!(read("tunnel_delete", &json!({"tunnel_ip": "x", "tunnel_type": "vxlan"})), None);
-        assert_eq!(read("push", &json!({})), None);
-        assert_eq!(read("other", &json!({})), None);
+        let told = json!({"fdb_entries": {}});
+        let addresses = News::Fdb { method: "add_fdb_entries".to_owned(), entries: json!({}) };
+        assert_eq!(read("add_fdb_entries", &told), Some(addresses));
+        let says = |method: &str, arguments: Value, what: Changed| {
+            assert_eq!(read(method, &arguments), Some(News::Changed(what)));
+        };
+        says("port_update", json!({"port": {"id": "p"}}), Changed::Port("p".into()));
+        says("port_delete", json!({"port_id": "p"}), Changed::PortGone("p".into()));
+        says("network_delete", json!({"network_id": "n"}), Changed::NetworkGone("n".into()));
+        let groups = json!({"security_groups": ["g"]});
+        says("security_groups_rule_updated", groups.clone(), Changed::Rules(vec!["g".into()]));
+        says("security_groups_member_updated", groups, Changed::Members(vec!["g".into()]));
+    }
+
+    #[test]
+    fn what_says_nothing_is_no_news() {
+        for method in [
+            "push",
+            "tunnel_update",
+            "add_fdb_entries",
+            "port_update",
+            "port_delete",
+            "network_delete",
+            "security_groups_rule_updated",
+            "security_groups_member_updated",
+        ] {
+            assert_eq!((read(method, &json!({})), read(method, &json!(null))), (None, None));
+        }
+        assert_eq!(read("network_update", &json!({"network": {"id": "n"}})), None);
     }
 }

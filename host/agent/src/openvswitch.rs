@@ -92,7 +92,7 @@ impl Settings {
 
 /// What a host's flows follow from.
 #[derive(Clone, Copy)]
-struct Known<'a> {
+struct Facts<'a> {
     wired: &'a [flows::Wired<'a>],
     joints: &'a flows::Joints,
     objects: &'a Objects,
@@ -101,8 +101,8 @@ struct Known<'a> {
 }
 
 /// The flows of each bridge that this agent writes to.
-fn bridges_of(settings: &Settings, known: Known<'_>, cookie: u64) -> Vec<(String, flows::Flows)> {
-    let Known { wired, joints, objects, meters, fdb } = known;
+fn bridges_of(settings: &Settings, facts: Facts<'_>, cookie: u64) -> Vec<(String, flows::Flows)> {
+    let Facts { wired, joints, objects, meters, fdb } = facts;
     let integration = flows::integration(wired, joints, objects, meters);
     let mut bridges = vec![(settings.integration_bridge.clone(), integration)];
     if settings.local_ip.is_some() {

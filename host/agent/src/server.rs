@@ -4,7 +4,7 @@
 use crate::objects::VERSIONS;
 use hadron_bus::{Bus, CallError, Message, Version};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -161,26 +161,31 @@ impl Server {
         self.bus.call(Message { namespace: Some(TRUNKS.to_owned()), ..message }, PATIENCE).await
     }
 
-    /// Devices that are plugged in and work, and those that do not any more.
+    /// Devices that are plugged in and work, and those that do not any more; with
+    /// `refresh` the server tells anew where all that is in their networks is. Those
+    /// that it could not take note of: it is to be told of them again.
     ///
     /// # Errors
-    /// As [`Server::ask`].
-    pub async fn devices(&self, up: &[String], down: &[String]) -> Result<(), CallError> {
-        self.update_devices(up, down, false).await
-    }
-
-    /// As [`Server::devices`]; the server tells anew where all that is in their
-    /// networks is.
-    ///
-    /// # Errors
-    /// As [`Server::ask`].
-    pub async fn devices_refreshed(&self, up: &[String], down: &[String]) -> Result<(), CallError> {
-        self.update_devices(up, down, true).await
-    }
-
-    async fn update_devices(&self, up: &[String], down: &[String], refresh: bool) -> Result<(), CallError> {
-        let arguments = json!({"devices_up": up, "devices_down": down, "host": self.host,
-            "agent_id": format!("{}-{}", self.kind.binary, self.host), "refresh_tunnels": refresh});
-        self.ask(PLUGIN, 9, "update_device_list", arguments).await.map(drop)
+    /// As [`Server::ask`]. It may have taken note of some.
+    pub async fn devices(
+        &self,
+        up: &[String],
+        down: &[String],
+        refresh: bool,
+    ) -> Result<BTreeSet<String>, CallError> {
+        let mut failed = BTreeSet::new();
+        let none: &[String] = &[];
+        let ups = up.chunks(AT_ONCE).map(|some| (some, none));
+        let downs = down.chunks(AT_ONCE).map(|some| (none, some));
+        for (up, down) in ups.chain(downs) {
+            let arguments = json!({"devices_up": up, "devices_down": down, "host": self.host,
+                "agent_id": format!("{}-{}", self.kind.binary, self.host), "refresh_tunnels": refresh});
+            let answer = self.ask(PLUGIN, 9, "update_device_list", arguments).await?;
+            for list in ["failed_devices_up", "failed_devices_down"] {
+                let listed = answer.get(list).and_then(Value::as_array).into_iter().flatten();
+                failed.extend(listed.filter_map(|device| device.as_str().map(str::to_owned)));
+            }
+        }
+        Ok(failed)
     }
 }

@@ -132,6 +132,16 @@ fn reads(plugin: &Plugin, message: &Message) -> bool {
     plugin.manifest.topics.iter().any(|topic| fits(topic, message) && topic.reads.contains(&message.method))
 }
 
+/// How many items a message names: what is in the lists among its arguments, which
+/// may be objects of lists.
+fn items(arguments: &Value) -> usize {
+    match arguments {
+        Value::Array(list) => list.len(),
+        Value::Object(members) => members.values().map(items).sum(),
+        _ => 0,
+    }
+}
+
 /// Has one plugin handle a message, as a unit of work of the system.
 async fn receive(
     core: &Arc<Core>,
@@ -145,6 +155,7 @@ async fn receive(
     let work = move |unit: Arc<Unit>| -> BoxFuture<'static, Result<Value, Failure>> {
         let (plugin, message) = (called.clone(), message.clone());
         Box::pin(async move {
+            unit.budget.named(items(&message.arguments));
             let ctx = convert::context(&unit);
             let text = unit
                 .call(&plugin, "receive", move |instance| {
@@ -193,6 +204,14 @@ mod tests {
         assert!(!fits(&Topic::new("t"), &ours));
         assert!(fits(&Topic::new("t").namespace("n"), &ours));
         assert!(!fits(&Topic::new("t").namespace("n"), &plain));
+    }
+
+    #[test]
+    fn what_a_message_names_is_in_its_lists() {
+        let pulled = json!({"resource_type": "Port", "filter_kwargs": {"id": ["a", "b", ["c", "d"]]}});
+        assert_eq!(items(&pulled), 3);
+        assert_eq!(items(&json!({"devices_up": ["a"], "devices_down": ["b", "c"], "host": "h"})), 3);
+        assert_eq!(items(&json!(null)), 0);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use crate::Core;
 use crate::bindings::{manager, mechanism, ranges, segment_type, service};
 use crate::component::{ExportIndices, Loaded};
-use crate::limits::{MemoryLimit, Meter, Spent};
+use crate::limits::{Budget, MemoryLimit, Meter};
 use crate::state::{HostState, Phase};
 use hadron_telemetry::{Up, spent};
 use std::sync::Arc;
@@ -39,9 +39,9 @@ impl Instance {
         core: &Core,
         plugin: Arc<Loaded>,
         phase: Phase,
-        spent: Spent,
+        budget: Budget,
     ) -> wasmtime::Result<Instance> {
-        let meter = Meter::new(spent, core.settings.call_limit, core.settings.unit_limit);
+        let meter = Meter::new(budget);
         let memory = MemoryLimit::mib(plugin.memory_mib(core.settings.memory_mib));
         let state = HostState {
             plugin: plugin.clone(),
@@ -105,7 +105,7 @@ impl Instance {
         state.lines = 0;
         state.line_bytes = 0;
         state.complaint = None;
-        state.meter.restart(Spent::default(), limit, limit);
+        state.meter.restart(Budget::new(limit, limit));
         self.store.set_epoch_deadline(1);
     }
 

@@ -7,7 +7,7 @@ use crate::bindings::{exported, ml2};
 use crate::breaker::Duty;
 use crate::failpoint;
 use crate::instance::Instance;
-use crate::limits::Spent;
+use crate::limits::Budget;
 use crate::plugins::Plugin;
 use crate::state::{Delivering, Phase};
 use crate::unit::{Failure, Unit, explain};
@@ -225,7 +225,7 @@ async fn call(
         let reused = instances.get_mut(&plugin.manifest.name).and_then(Vec::pop);
         let mut instance = match reused {
             Some(instance) => instance,
-            None => Instance::new(core, loaded.clone(), phase.clone(), Spent::default()).await?,
+            None => Instance::new(core, loaded.clone(), phase.clone(), Budget::new(limit, limit)).await?,
         };
         instance.deliver(phase, limit);
         let outcome = deliver(&mut instance, group).await;

@@ -2,22 +2,57 @@
 
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use wasmtime::{CallHook, ResourceLimiter, Store, UpdateDeadline};
 
-/// Guest time spent by a whole unit of work, over all its instances.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Spent(Arc<AtomicU64>);
+/// The guest time of a unit of work: what it may spend, in one call and in all calls
+/// of all its instances, and what it has spent.
+#[derive(Clone, Debug)]
+pub(crate) struct Budget(Arc<Shares>);
 
-impl Spent {
-    fn add(&self, time: Duration) {
-        self.0.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+#[derive(Debug)]
+struct Shares {
+    call: Duration,
+    whole: Duration,
+    spent_nanos: AtomicU64,
+    items: AtomicU32,
+}
+
+/// Limits are for so many items of a bulk request or a message: one with more has in
+/// proportion more.
+const ITEMS: u32 = 100;
+
+impl Budget {
+    /// So much in a call, and in all of them.
+    pub(crate) fn new(call: Duration, whole: Duration) -> Budget {
+        Budget(Arc::new(Shares { call, whole, spent_nanos: AtomicU64::new(0), items: AtomicU32::new(0) }))
     }
 
-    /// Time spent so far.
-    pub(crate) fn total(&self) -> Duration {
-        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    /// Whoever asked for the unit names so many items more. Not for what plugins
+    /// ask of each other, who would grant themselves time by it.
+    pub(crate) fn named(&self, items: usize) {
+        let items = u32::try_from(items).unwrap_or(u32::MAX);
+        let add = |had: u32| Some(had.saturating_add(items));
+        let _ = self.0.items.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
+    fn add(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.0.spent_nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// Whether a call may go on that has run so long.
+    fn check(&self, called: Duration) -> Result<(), TooLong> {
+        let parts = self.0.items.load(Ordering::Relaxed).div_ceil(ITEMS).max(1);
+        let (call, whole) = (self.0.call.saturating_mul(parts), self.0.whole.saturating_mul(parts));
+        if called > call {
+            return Err(TooLong::Call(call));
+        }
+        if Duration::from_nanos(self.0.spent_nanos.load(Ordering::Relaxed)) > whole {
+            return Err(TooLong::Unit(whole));
+        }
+        Ok(())
     }
 }
 
@@ -29,9 +64,7 @@ pub(crate) struct Meter(Arc<Mutex<Running>>);
 struct Running {
     since: Option<Instant>,
     call: Duration,
-    call_limit: Duration,
-    whole: Spent,
-    whole_limit: Duration,
+    budget: Budget,
 }
 
 /// A guest ran too long.
@@ -47,22 +80,16 @@ pub(crate) enum TooLong {
 
 impl Meter {
     /// A meter for a store; `watch` connects it.
-    pub(crate) fn new(whole: Spent, call_limit: Duration, whole_limit: Duration) -> Meter {
-        Meter(Arc::new(Mutex::new(Running {
-            since: None,
-            call: Duration::ZERO,
-            call_limit,
-            whole,
-            whole_limit,
-        })))
+    pub(crate) fn new(budget: Budget) -> Meter {
+        Meter(Arc::new(Mutex::new(Running { since: None, call: Duration::ZERO, budget })))
     }
 
-    /// Starts the time of a call anew, with these limits.
-    pub(crate) fn restart(&self, whole: Spent, call_limit: Duration, whole_limit: Duration) {
-        *self.0.lock() = Running { since: None, call: Duration::ZERO, call_limit, whole, whole_limit };
+    /// Starts the time of a call anew, on another budget.
+    pub(crate) fn restart(&self, budget: Budget) {
+        *self.0.lock() = Running { since: None, call: Duration::ZERO, budget };
     }
 
-    /// Starts the time of a call anew, with the limits as they are.
+    /// Starts the time of a call anew.
     pub(crate) fn next_call(&self) {
         let mut running = self.0.lock();
         running.call = Duration::ZERO;
@@ -122,19 +149,13 @@ impl Meter {
         if let Some(since) = running.since.take() {
             let ran = since.elapsed();
             running.call += ran;
-            running.whole.add(ran);
+            running.budget.add(ran);
         }
     }
 
     fn check(&self) -> Result<(), TooLong> {
         let running = self.0.lock();
-        if running.call > running.call_limit {
-            return Err(TooLong::Call(running.call_limit));
-        }
-        if running.whole.total() > running.whole_limit {
-            return Err(TooLong::Unit(running.whole_limit));
-        }
-        Ok(())
+        running.budget.check(running.call)
     }
 }
 
@@ -185,5 +206,27 @@ impl ResourceLimiter for MemoryLimit {
         _most: Option<usize>,
     ) -> wasmtime::Result<bool> {
         Ok(desired <= TABLE_ELEMENTS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_for_a_hundred_items() {
+        let ms = Duration::from_millis;
+        let budget = Budget::new(ms(100), ms(1000));
+        assert!(budget.check(ms(100)).is_ok());
+        budget.named(100);
+        assert!(matches!(budget.check(ms(101)), Err(TooLong::Call(_))));
+        budget.named(1);
+        assert!(budget.check(ms(200)).is_ok() && budget.check(ms(201)).is_err());
+        budget.add(ms(2000));
+        assert!(budget.check(ms(1)).is_ok());
+        budget.add(ms(1));
+        assert!(matches!(budget.check(ms(1)), Err(TooLong::Unit(_))));
+        budget.named(usize::MAX);
+        assert!(budget.check(ms(200)).is_ok(), "it does not wrap around");
     }
 }

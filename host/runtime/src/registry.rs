@@ -3,7 +3,7 @@
 
 use crate::component::{Loaded, prepare};
 use crate::instance::Instance;
-use crate::limits::Spent;
+use crate::limits::Budget;
 use crate::plugins::{Origin, Plugin, PluginKind, PluginSet};
 use crate::state::Phase;
 use crate::unit::Failure;
@@ -45,7 +45,8 @@ async fn examine(
         &Map::new(),
     )?;
     let described = async {
-        let mut instance = Instance::new(core, Arc::new(blank), Phase::Describing, Spent::default()).await?;
+        let budget = Budget::new(core.settings.call_limit, core.settings.unit_limit);
+        let mut instance = Instance::new(core, Arc::new(blank), Phase::Describing, budget).await?;
         instance.describe().await
     };
     let text = described

@@ -5,6 +5,7 @@ use crate::capabilities::plain::milliseconds;
 use crate::failpoint;
 use crate::instance::Instance;
 use crate::journal::{self, Created, Delivered, MESSAGES, UNDO, Undo};
+use crate::limits::Budget;
 use crate::metrics::Outcome;
 use crate::unit::{Failure, Seed, Unit};
 use crate::{Caller, Core, Guard, Refusal, Status};
@@ -90,6 +91,17 @@ enum Purpose {
     Trial,
     /// It reads, on a connection for that.
     Reading,
+}
+
+impl Purpose {
+    /// What its plugins may spend: little where others wait for its transaction.
+    fn budget(self, core: &Core) -> Budget {
+        let settings = &core.settings;
+        match self {
+            Purpose::Writing | Purpose::Trial => Budget::new(settings.call_limit, settings.unit_limit),
+            Purpose::Reading => Budget::new(settings.delivery_limit, settings.delivery_limit),
+        }
+    }
 }
 
 async fn until_done<T: Send>(
@@ -178,7 +190,7 @@ async fn once<T: Send>(
         Purpose::Writing | Purpose::Trial => core.store.begin(&seed.id).await?,
         Purpose::Reading => core.store.begin_reading(&seed.id).await?,
     };
-    let unit = Unit::new(core.clone(), seed.clone(), transaction);
+    let unit = Unit::new(core.clone(), seed.clone(), purpose.budget(core), transaction);
     let result = match tokio::time::timeout(LONGEST_UNIT, work(unit.clone())).await {
         Ok(result) => result,
         Err(_) => Err(Failure::Refused(Refusal::new(

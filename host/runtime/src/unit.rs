@@ -8,7 +8,7 @@
 use crate::breaker::Duty;
 use crate::component::Loaded;
 use crate::instance::Instance;
-use crate::limits::Spent;
+use crate::limits::Budget;
 use crate::plugins::{Plugin, PluginSet};
 use crate::state::{Abort, Phase};
 use crate::{Caller, Core, Refusal, Status};
@@ -129,7 +129,7 @@ pub(crate) struct Unit {
     /// The transaction; `None` once it has ended. One statement at a time.
     pub(crate) transaction: tokio::sync::Mutex<Option<Transaction>>,
     /// Guest time.
-    pub(crate) spent: Spent,
+    pub(crate) budget: Budget,
     random: Mutex<ChaCha12Rng>,
     depth: AtomicU32,
     idle: Mutex<HashMap<String, Vec<Instance>>>,
@@ -156,7 +156,7 @@ pub(crate) struct Seed {
 
 impl Unit {
     /// A run of the unit in this transaction.
-    pub(crate) fn new(core: Arc<Core>, seed: Seed, transaction: Transaction) -> Arc<Unit> {
+    pub(crate) fn new(core: Arc<Core>, seed: Seed, budget: Budget, transaction: Transaction) -> Arc<Unit> {
         let mut random = [0; 32];
         for (to, from) in random.iter_mut().zip(seed.id.bytes().cycle()) {
             *to = from;
@@ -172,7 +172,7 @@ impl Unit {
             set: seed.set,
             now: seed.now,
             transaction: tokio::sync::Mutex::new(Some(transaction)),
-            spent: Spent::default(),
+            budget,
             random: Mutex::new(ChaCha12Rng::from_seed(random)),
             depth: AtomicU32::new(0),
             idle: Mutex::default(),
@@ -321,7 +321,7 @@ impl Unit {
             Some(instance) => instance,
             None => {
                 let phase = Phase::Unit(self.clone());
-                Instance::new(&self.core, loaded.clone(), phase, self.spent.clone())
+                Instance::new(&self.core, loaded.clone(), phase, self.budget.clone())
                     .await
                     .map_err(|error| explain(loaded, hook, error))?
             }

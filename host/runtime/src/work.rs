@@ -83,6 +83,7 @@ impl Work {
         collection: &CollectionId,
         bodies: Vec<Map<String, Value>>,
     ) -> Result<Vec<Row>, Refusal> {
+        self.unit.budget.named(bodies.len());
         self.told(operations::admit(&self.unit, collection, &bodies).await)?;
         let rows = self.told(operations::create(&self.unit, collection, bodies).await)?;
         let ids = rows.iter().map(|row| row.id.clone()).collect();
@@ -100,12 +101,14 @@ impl Work {
         guard: &Guard,
     ) -> Result<Row, Refusal> {
         self.notes.lock().more = true;
+        self.unit.budget.named(1);
         self.told(operations::update(&self.unit, collection, id, changes, guard).await)
     }
 
     /// Removes one resource; `guard` as in `update`.
     pub async fn delete(&self, collection: &CollectionId, id: &str, guard: &Guard) -> Result<(), Refusal> {
         self.notes.lock().more = true;
+        self.unit.budget.named(1);
         self.told(operations::delete(&self.unit, collection, &[id.to_owned()], guard).await)
     }
 

@@ -12,7 +12,7 @@ use crate::rpc::{no_such_method, word};
 use hadron_sdk::serde_json::{Value, json};
 use hadron_sdk::store::{self, Query};
 use hadron_sdk::{Document, Error, Network, Result, resources, rpc};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is understood.
 pub(crate) const METHODS: [&str; 7] = [
@@ -101,10 +101,11 @@ fn devices(given: Option<&Value>) -> Result<Vec<Device>> {
     };
     let whole: Vec<&str> = names.iter().map(|name| port_id(name)).collect();
     let exact: Vec<Document> = store::find("ports", &Query::all().any_of("id", whole))?;
+    let exact: BTreeMap<&str, &Document> = exact.iter().map(|port| (text(port, "id"), port)).collect();
     names
         .into_iter()
         .map(|name| {
-            let known = exact.iter().find(|port| text(port, "id") == port_id(&name)).cloned();
+            let known = exact.get(port_id(&name)).map(|port| (*port).clone());
             let port = known.map_or_else(|| searched(&name), |port| Ok(Some(port)))?;
             Ok(Device { name, port })
         })

@@ -25,8 +25,11 @@ pub(crate) const FULL: Extent = Extent { ports: 1000, agents: 500, ports_each: 1
 /// In about a minute.
 pub(crate) const QUICK: Extent = Extent { ports: 100, agents: 50, ports_each: 10 };
 
-/// Measures both, and prints what came of it.
-pub(crate) async fn measure(extent: Extent) -> Result<()> {
+/// Measures both, or only that many ports, and prints what came of it.
+pub(crate) async fn measure(extent: Extent, only: Option<usize>) -> Result<()> {
+    if let Some(count) = only {
+        return ports::measure(count).await;
+    }
     ports::measure(extent.ports).await?;
     many::measure(extent.agents, extent.ports_each).await
 }

@@ -43,6 +43,9 @@ struct Options {
     /// Only agents: many ports on two hosts, many hosts at one server
     #[arg(long)]
     agents: bool,
+    /// With --agents: only ports, this many on two hosts
+    #[arg(long, value_name = "COUNT", requires = "agents")]
+    ports: Option<usize>,
     /// Only this database
     #[arg(long, value_enum)]
     database: Option<Kind>,
@@ -99,7 +102,8 @@ fn main() -> Result<()> {
     let options = Options::parse();
     if options.agents {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        return runtime.block_on(agents::measure(if options.quick { agents::QUICK } else { agents::FULL }));
+        let extent = if options.quick { agents::QUICK } else { agents::FULL };
+        return runtime.block_on(agents::measure(extent, options.ports));
     }
     // One thread: the load shares the processors with the server.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

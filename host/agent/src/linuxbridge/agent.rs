@@ -111,7 +111,7 @@ async fn served(settings: &Settings, bus: &Bus) -> Result<(), Error> {
     // this set.
     let mut tasks = JoinSet::new();
     let (happened, mut events) = mpsc::unbounded_channel();
-    news::listen(bus, &mut tasks, &happened).await;
+    news::listen(bus, &news::CHANGES, &mut tasks, &happened).await;
     server.report(settings.reported(0), true).await?;
     let configurations = {
         let (settings, devices) = (settings.clone(), devices.clone());
@@ -220,6 +220,9 @@ impl<'a> Host<'a> {
                     };
                 }
             }
+            Event::News(News::Changed(what)) => self.known.forget(what),
+            // Tunnels lead to all hosts.
+            Event::News(News::Fdb { .. }) => {}
             Event::News(News::Missed) => self.has_missed = true,
             Event::Ended => return Err(Error::Ended),
         }
@@ -571,16 +574,8 @@ impl<'a> Host<'a> {
     /// more.
     async fn tell(&mut self, wanted: &[Wanted], failed: &[Port]) -> Result<(), Error> {
         self.devices.store(wanted.len(), Ordering::Relaxed);
-        let untold = self.told.untold(wanted.iter().map(|wanted| &wanted.port), failed);
-        if untold.up.is_empty() && untold.down.is_empty() {
-            return Ok(());
-        }
-        let (up, down): (Vec<String>, Vec<String>) =
-            (untold.up.keys().cloned().collect(), untold.down.iter().cloned().collect());
-        self.server.devices(&up, &down).await?;
-        tracing::info!(up = up.len(), down = down.len(), "the server knows of devices");
-        self.told.tell(untold);
-        Ok(())
+        let untold = self.told.untold(wanted.iter().map(|wanted| &wanted.port), failed, false);
+        Ok(self.told.tell(&self.server, untold, false).await?)
     }
 }
 

@@ -20,7 +20,7 @@
 //! ways, and nothing is written into the kernel's table of connections.
 
 use crate::objects::{Objects, Pair, Port, Rule};
-use crate::openvswitch::firewall::{ICMP6_RECEIVED, ICMP6_SENT, link_local, number};
+use crate::protocols::{ICMP6_RECEIVED, ICMP6_SENT, link_local, number};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

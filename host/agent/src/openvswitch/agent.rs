@@ -1,17 +1,19 @@
 //! The loop: what changed, and what follows from it. Everything follows anew from
 //! all that is known, and only what differs is written.
 
-use super::fdb::{self, Fdb};
+use super::fdb::Fdb;
 use super::flows::{Flows, Joints, Wired};
 use super::limits::{Meter, Meters};
 use super::switch::{Interface, Switch};
 use super::vlans::Vlans;
-use super::{AGENT, Known, Settings, bridges_of, trunks};
+use super::{AGENT, Facts, Settings, bridges_of, trunks};
 use crate::bridges::{self, Kind};
-use crate::objects::{Objects, Port, Segment, VERSIONS};
+use crate::known::{Known, Told};
+use crate::news::{self, News};
+use crate::objects::{Port, Segment};
 use crate::server::Server;
 use crate::{openflow, ovsdb};
-use hadron_bus::{Bus, CallError, Consumer};
+use hadron_bus::{Bus, CallError};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -27,21 +29,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// What comes within this time of something else is dealt with at once.
 const GATHERED: Duration = Duration::from_millis(20);
-
-/// The longest pause before everything is asked for again after a broker was lost.
-const SPREAD: Duration = Duration::from_secs(10);
-
-/// Where others say that their tunnels begin or end.
-const TUNNEL_UPDATE: &str = "q-agent-notifier-tunnel-update";
-const TUNNEL_DELETE: &str = "q-agent-notifier-tunnel-delete";
-
-/// Where servers say that something changed, without saying what it is now.
-const CHANGES: [&str; 4] = [
-    "q-agent-notifier-port-update",
-    "q-agent-notifier-port-delete",
-    "q-agent-notifier-network-delete",
-    "q-agent-notifier-security_group-update",
-];
 
 /// How long flows on the tunnel bridge of an agent before this one are left alone
 /// where the server tells what follows them: it begins once it knows what is here.
@@ -66,29 +53,18 @@ enum Error {
 enum Event {
     /// Rows of the switch's database changed.
     Switch(Value),
-    /// The server tells of objects.
-    Objects { list: Vec<Value>, are_gone: bool },
-    /// Tunnels of a type begin or end somewhere.
-    Tunnel { kind: String, ip: IpAddr, is_gone: bool },
-    /// The server tells where addresses are.
-    Fdb { method: String, entries: Value },
-    /// These are another now, or gone.
-    Changed(Changed),
+    /// The server says something.
+    News(News),
     /// The server has had time to tell where addresses are.
     Settled,
-    /// Something may have been missed.
-    Missed,
     /// The switch has ended.
     SwitchGone,
 }
 
-/// What the server only says has changed.
-enum Changed {
-    Port(String),
-    PortGone(String),
-    NetworkGone(String),
-    Rules(Vec<String>),
-    Members(Vec<String>),
+impl From<News> for Event {
+    fn from(news: News) -> Event {
+        Event::News(news)
+    }
 }
 
 /// Serves the host until told to stop. What the switch carries stays.
@@ -121,9 +97,15 @@ async fn served(settings: &Settings, bus: &Bus) -> Result<(), Error> {
     // this set.
     let mut tasks = JoinSet::new();
     let (happened, mut events) = mpsc::unbounded_channel();
-    listen(settings, bus, &mut tasks, &happened).await;
+    let mut topics = news::CHANGES.to_vec();
+    topics.extend(settings.l2_population.then_some(news::FDB));
+    news::listen(bus, &topics, &mut tasks, &happened).await;
     server.report(settings.reported(0), true).await?;
-    tasks.spawn(report(settings.clone(), server.clone(), devices.clone(), happened.clone()));
+    let configurations = {
+        let (settings, devices) = (settings.clone(), devices.clone());
+        move || settings.reported(devices.load(Ordering::Relaxed))
+    };
+    tasks.spawn(news::report(server.clone(), settings.report_interval, configurations, happened.clone()));
     let (run_folder, bridge) = (settings.run_folder.clone(), settings.integration_bridge.clone());
     let gone = happened.clone();
     tasks.spawn(async move {
@@ -172,8 +154,7 @@ async fn served(settings: &Settings, bus: &Bus) -> Result<(), Error> {
             host.take(event)?;
         }
         if std::mem::take(&mut host.has_missed) {
-            host.objects = Objects::default();
-            host.asked = Asked::default();
+            host.known = Known::default();
             host.trunks.clear();
             host.is_refreshing = true;
             host.sync().await?;
@@ -204,111 +185,9 @@ async fn joined(settings: &Settings, database: &ovsdb::Client) -> Result<Joints,
     Ok(joints)
 }
 
-/// Hears of objects and tunnels.
-async fn listen(
-    settings: &Settings,
-    bus: &Bus,
-    tasks: &mut JoinSet<()>,
-    happened: &mpsc::UnboundedSender<Event>,
-) {
-    let objects = VERSIONS.iter().map(|(kind, version)| format!("neutron-vo-{kind}-{version}"));
-    let topics = objects.chain([TUNNEL_UPDATE, TUNNEL_DELETE].into_iter().chain(CHANGES).map(str::to_owned));
-    let topics = topics.chain(settings.l2_population.then(|| fdb::TOPIC.to_owned()));
-    let mut consumers: Vec<Consumer> = topics.map(|topic| bus.consume(&topic)).collect();
-    // What is told as soon as the agent reports must have a place to arrive at.
-    for consumer in &mut consumers {
-        consumer.attached().await;
-    }
-    for mut consumer in consumers {
-        let happened = happened.clone();
-        tasks.spawn(async move {
-            while let Some(delivery) = consumer.next().await {
-                let taken = delivery.take().await;
-                if let Some(event) = read(&taken.message.method, &taken.message.arguments) {
-                    let _ = happened.send(event);
-                }
-                taken.answering.send(Ok(Value::Null));
-            }
-        });
-    }
-    let (mut renewals, happened) = (bus.renewals(), happened.clone());
-    tasks.spawn(async move {
-        while renewals.next(SPREAD).await {
-            let _ = happened.send(Event::Missed);
-        }
-    });
-}
-
-/// What a message says; nothing where it says nothing to this agent.
-fn read(method: &str, arguments: &Value) -> Option<Event> {
-    match method {
-        "push" => {
-            let list = arguments.get("resource_list")?.as_array()?.clone();
-            let are_gone = arguments.get("event_type")?.as_str()? == "deleted";
-            Some(Event::Objects { list, are_gone })
-        }
-        "tunnel_update" | "tunnel_delete" => Some(Event::Tunnel {
-            kind: arguments.get("tunnel_type")?.as_str()?.to_owned(),
-            ip: arguments.get("tunnel_ip")?.as_str()?.parse().ok()?,
-            is_gone: method == "tunnel_delete",
-        }),
-        "add_fdb_entries" | "remove_fdb_entries" | "update_fdb_entries" => {
-            Some(Event::Fdb { method: method.to_owned(), entries: arguments.get("fdb_entries")?.clone() })
-        }
-        _ => changed(method, arguments).map(Event::Changed),
-    }
-}
-
-fn changed(method: &str, arguments: &Value) -> Option<Changed> {
-    let text = |value: Option<&Value>| Some(value?.as_str()?.to_owned());
-    let groups = || {
-        let listed = arguments.get("security_groups")?.as_array()?;
-        Some(listed.iter().filter_map(|id| text(Some(id))).collect())
-    };
-    match method {
-        "port_update" => text(arguments.pointer("/port/id")).map(Changed::Port),
-        "port_delete" => text(arguments.get("port_id")).map(Changed::PortGone),
-        "network_delete" => text(arguments.get("network_id")).map(Changed::NetworkGone),
-        "security_groups_rule_updated" => groups().map(Changed::Rules),
-        "security_groups_member_updated" => groups().map(Changed::Members),
-        _ => None,
-    }
-}
-
-/// Says again and again that the agent lives.
-async fn report(
-    settings: Settings,
-    server: Server,
-    devices: Arc<AtomicUsize>,
-    happened: mpsc::UnboundedSender<Event>,
-) {
-    loop {
-        tokio::time::sleep(settings.report_interval).await;
-        match server.report(settings.reported(devices.load(Ordering::Relaxed)), false).await {
-            Ok(false) => {}
-            Ok(true) => {
-                let _ = happened.send(Event::Missed);
-            }
-            Err(error) => tracing::warn!(%error, "the server does not hear that this agent lives"),
-        }
-    }
-}
-
-/// What was asked for, whatever the answer was; the server tells of the rest.
-#[derive(Default)]
-struct Asked {
-    ports: BTreeSet<String>,
-    groups: BTreeSet<String>,
-    members: BTreeSet<String>,
-    addresses: BTreeSet<String>,
-    policies: BTreeSet<String>,
-    /// By the ports that may carry one.
-    trunks: BTreeSet<String>,
-}
-
 /// What the server was told of a trunk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Told {
+struct Bound {
     /// Its sub-ports.
     sub_ports: BTreeMap<String, u16>,
     /// The MAC addresses of those that it bound.
@@ -325,10 +204,7 @@ struct Host<'a> {
     /// Marks this run's flows.
     cookie: u64,
     switch: Switch,
-    objects: Objects,
-    asked: Asked,
-    /// Ports that are another than what is known.
-    stale: BTreeSet<String>,
+    known: Known,
     vlans: Vlans,
     ends: BTreeMap<String, BTreeSet<IpAddr>>,
     /// The tunnels' ports, by type and far end.
@@ -341,12 +217,10 @@ struct Host<'a> {
     metered: BTreeSet<u32>,
     written_meters: BTreeMap<u32, Meter>,
     /// Trunks whose sub-ports are bound.
-    trunks: BTreeMap<String, Told>,
+    trunks: BTreeMap<String, Bound>,
     /// What was written, by bridge.
     written: BTreeMap<String, Flows>,
-    /// Ports that the server knows to be up here, with the revision at which it
-    /// was told.
-    told: BTreeMap<String, u64>,
+    told: Told,
     /// Whether the server is to be told of all ports, so that it tells where all that
     /// is in their networks is.
     is_refreshing: bool,
@@ -373,9 +247,7 @@ impl<'a> Host<'a> {
             devices,
             cookie: rand::random(),
             switch: Switch::default(),
-            objects: Objects::default(),
-            asked: Asked::default(),
-            stale: BTreeSet::new(),
+            known: Known::default(),
             vlans: Vlans::default(),
             ends: BTreeMap::new(),
             tunnels: BTreeMap::new(),
@@ -386,7 +258,7 @@ impl<'a> Host<'a> {
             written_meters: BTreeMap::new(),
             trunks: BTreeMap::new(),
             written: BTreeMap::new(),
-            told: BTreeMap::new(),
+            told: Told::default(),
             is_refreshing: true,
             is_settled: false,
             swept: BTreeSet::new(),
@@ -407,12 +279,8 @@ impl<'a> Host<'a> {
     fn take(&mut self, event: Event) -> Result<(), Error> {
         match event {
             Event::Switch(updates) => self.switch.apply(&updates),
-            Event::Objects { list, are_gone } => {
-                for object in &list {
-                    self.objects.apply(object, are_gone);
-                }
-            }
-            Event::Tunnel { kind, ip, is_gone } if Some(ip) != self.settings.local_ip => {
+            Event::News(News::Objects { list, are_gone }) => self.known.hear(&list, are_gone),
+            Event::News(News::Tunnel { kind, ip, is_gone }) if Some(ip) != self.settings.local_ip => {
                 let ends = self.ends.entry(kind).or_default();
                 if is_gone {
                     ends.remove(&ip)
@@ -420,44 +288,18 @@ impl<'a> Host<'a> {
                     ends.insert(ip)
                 };
             }
-            Event::Tunnel { .. } => {}
-            Event::Fdb { method, entries } => {
+            Event::News(News::Tunnel { .. }) => {}
+            Event::News(News::Fdb { method, entries }) => {
                 if let Some(local) = self.settings.local_ip {
                     self.fdb.apply(&method, &entries, local);
                 }
             }
-            Event::Changed(what) => self.forget(what),
+            Event::News(News::Changed(what)) => self.known.forget(what),
+            Event::News(News::Missed) => self.has_missed = true,
             Event::Settled => self.is_settled = true,
-            Event::Missed => self.has_missed = true,
             Event::SwitchGone => return Err(Error::SwitchGone),
         }
         Ok(())
-    }
-
-    /// What changed is asked for again, if it matters here.
-    fn forget(&mut self, what: Changed) {
-        match what {
-            Changed::Port(id) if self.asked.ports.contains(&id) => {
-                self.stale.insert(id);
-            }
-            Changed::Port(_) => {}
-            Changed::PortGone(id) => {
-                self.objects.ports.remove(&id);
-            }
-            Changed::NetworkGone(id) => self.objects.ports.retain(|_, port| port.network_id != id),
-            Changed::Rules(ids) => self.asked.groups.retain(|id| !ids.contains(id)),
-            Changed::Members(ids) => {
-                for id in &ids {
-                    if !self.asked.members.remove(id) {
-                        continue;
-                    }
-                    // Who is a member still is in the answer.
-                    self.objects
-                        .ports
-                        .retain(|port, of| self.asked.ports.contains(port) || !of.groups.contains(id));
-                }
-            }
-        }
     }
 
     /// Says where tunnels end here, and learns where they end elsewhere.
@@ -478,12 +320,13 @@ impl<'a> Host<'a> {
             other => Ok(other?),
         };
         let interfaces = self.switch.interfaces(&self.settings.integration_bridge);
-        self.ask(&interfaces).await?;
+        let plugged = interfaces.iter().filter_map(|interface| interface.port_id.clone()).collect();
+        self.known.ask(&self.server, &plugged, &BTreeSet::new()).await?;
         let host = &self.settings.host;
         let wanted: Vec<(&Interface, Port, Segment)> = interfaces
             .iter()
             .filter_map(|interface| {
-                let port = self.objects.ports.get(interface.port_id.as_ref()?)?;
+                let port = self.known.objects.ports.get(interface.port_id.as_ref()?)?;
                 let segment = port.bound.get(host)?;
                 port.is_enabled.then(|| (interface, port.clone(), segment.clone()))
             })
@@ -509,51 +352,9 @@ impl<'a> Host<'a> {
         }
         self.write(&wired).await?;
         let failed = wanted.iter().filter(|(interface, ..)| interface.has_failed);
-        let failed: BTreeSet<&str> = failed.map(|(_, port, _)| port.id.as_str()).collect();
+        let failed: Vec<&Port> = failed.map(|(_, port, _)| port).collect();
         self.tell(&wired, &failed).await?;
         joined
-    }
-
-    /// Learns what it does not know of what is plugged in, and of what that needs.
-    async fn ask(&mut self, interfaces: &[Interface]) -> Result<(), Error> {
-        let plugged: BTreeSet<String> = interfaces.iter().filter_map(|i| i.port_id.clone()).collect();
-        let new = plugged.iter().filter(|id| !self.objects.ports.contains_key(*id));
-        let mut new: BTreeSet<String> = new.filter(|id| !self.asked.ports.contains(*id)).cloned().collect();
-        for id in &self.stale {
-            self.objects.ports.remove(id);
-            new.insert(id.clone());
-        }
-        self.learn("Port", "id", &new.into_iter().collect::<Vec<_>>()).await?;
-        self.stale.clear();
-        self.asked.ports = plugged.clone();
-        let ports = plugged.iter().filter_map(|id| self.objects.ports.get(id));
-        let policies = ports.filter_map(|port| self.objects.policy_id_of(port).cloned());
-        let new: BTreeSet<String> = policies.filter(|id| !self.asked.policies.contains(id)).collect();
-        self.learn("QosPolicy", "id", &new.iter().cloned().collect::<Vec<_>>()).await?;
-        self.asked.policies.extend(new);
-        let ports = plugged.iter().filter_map(|id| self.objects.ports.get(id)).filter(|port| port.is_secured);
-        let groups: BTreeSet<String> = ports.flat_map(|port| port.groups.iter().cloned()).collect();
-        let new: Vec<String> = groups.difference(&self.asked.groups).cloned().collect();
-        self.learn("SecurityGroup", "id", &new).await?;
-        self.asked.groups.extend(new);
-        let rules = || self.objects.rules.values().filter(|rule| groups.contains(&rule.security_group_id));
-        let members: BTreeSet<String> = rules().filter_map(|rule| rule.remote_group_id.clone()).collect();
-        let addresses: BTreeSet<String> =
-            rules().filter_map(|rule| rule.remote_address_group_id.clone()).collect();
-        let new: Vec<String> = members.difference(&self.asked.members).cloned().collect();
-        self.learn("Port", "security_group_ids", &new).await?;
-        self.asked.members.extend(new);
-        let new: Vec<String> = addresses.difference(&self.asked.addresses).cloned().collect();
-        self.learn("AddressGroup", "id", &new).await?;
-        self.asked.addresses.extend(new);
-        Ok(())
-    }
-
-    async fn learn(&mut self, kind: &str, field: &str, values: &[String]) -> Result<(), Error> {
-        for object in self.server.objects(kind, field, values).await? {
-            self.objects.apply(&object, false);
-        }
-        Ok(())
     }
 
     /// Makes the tunnels that are missing, and removes those that lead nowhere.
@@ -600,17 +401,17 @@ impl<'a> Host<'a> {
     /// agent before this one wrote.
     async fn write(&mut self, wired: &[Wired<'_>]) -> Result<(), Error> {
         if self.can_meter {
-            self.meters.count(wired, &self.objects);
+            self.meters.count(wired, &self.known.objects);
         }
         self.write_meters().await?;
-        let known = Known {
+        let facts = Facts {
             wired,
             joints: &self.joints,
-            objects: &self.objects,
+            objects: &self.known.objects,
             meters: &self.meters,
             fdb: &self.fdb,
         };
-        for (bridge, wanted) in bridges_of(self.settings, known, self.cookie) {
+        for (bridge, wanted) in bridges_of(self.settings, facts, self.cookie) {
             let before = self.written.entry(bridge.clone()).or_default();
             let (surplus, missing) =
                 (wanted.surplus_in(before, self.cookie), wanted.missing_in(before, self.cookie));
@@ -661,20 +462,18 @@ impl<'a> Host<'a> {
     /// Joins the bridges of trunks with the integration bridge, and parts them.
     async fn join_trunks(&mut self) -> Result<(), Error> {
         let parents = trunks::parents(&self.switch);
-        let carriers: BTreeSet<String> = parents.iter().map(|parent| parent.port_id.clone()).collect();
-        let new: Vec<String> = carriers.difference(&self.asked.trunks).cloned().collect();
-        self.learn("Trunk", "port_id", &new).await?;
-        self.asked.trunks = carriers;
+        let carriers = parents.iter().map(|parent| parent.port_id.clone()).collect();
+        self.known.ask_of_trunks(&self.server, carriers).await?;
         let mut wanted = Vec::new();
         let mut news = BTreeMap::new();
         for parent in &parents {
-            let trunk = self.objects.trunks.iter().find(|(_, trunk)| trunk.port_id == parent.port_id);
+            let trunk = self.known.objects.trunks.iter().find(|(_, trunk)| trunk.port_id == parent.port_id);
             let Some((id, trunk)) = trunk else { continue };
             let told = match self.trunks.get(id) {
                 Some(told) if told.sub_ports == trunk.sub_ports => told.clone(),
                 _ => {
                     let macs = self.server.bind_sub_ports(id, &trunk.sub_ports).await?;
-                    let told = Told { sub_ports: trunk.sub_ports.clone(), macs };
+                    let told = Bound { sub_ports: trunk.sub_ports.clone(), macs };
                     news.insert(id.clone(), told.clone());
                     told
                 }
@@ -693,7 +492,7 @@ impl<'a> Host<'a> {
             self.server.trunk_is(&id, if is_whole { "ACTIVE" } else { "DEGRADED" }).await?;
             self.trunks.insert(id, told);
         }
-        let objects = &self.objects;
+        let objects = &self.known.objects;
         let is_here = |id: &String| {
             let trunk = objects.trunks.get(id);
             trunk.is_some_and(|trunk| parents.iter().any(|parent| parent.port_id == trunk.port_id))
@@ -704,42 +503,12 @@ impl<'a> Host<'a> {
 
     /// Tells the server which ports work here from now on, and which do not any
     /// more.
-    async fn tell(&mut self, wired: &[Wired<'_>], failed: &BTreeSet<&str>) -> Result<(), Error> {
+    async fn tell(&mut self, wired: &[Wired<'_>], failed: &[&Port]) -> Result<(), Error> {
         self.devices.store(wired.len(), Ordering::Relaxed);
-        // One that works and that the server holds for down it is told of, once for
-        // what it says.
-        let is_refreshing = self.is_refreshing && self.settings.l2_population;
-        let is_news = |port: &Port| match self.told.get(&port.id) {
-            None => true,
-            Some(_) if is_refreshing => true,
-            Some(revision) => port.status != "ACTIVE" && port.revision > *revision,
-        };
-        let new: Vec<&Port> = wired.iter().map(|wired| wired.port).filter(|port| is_news(port)).collect();
-        let here: BTreeSet<&str> = wired.iter().map(|wired| wired.port.id.as_str()).collect();
-        let left = self.told.keys().map(String::as_str).filter(|id| !here.contains(id));
-        let down: BTreeSet<&str> = left.chain(failed.iter().copied()).collect();
-        // What failed is said once.
-        let down: Vec<String> = down
-            .into_iter()
-            .filter(|id| self.told.contains_key(*id) || self.asked.ports.contains(*id))
-            .filter(|id| {
-                !failed.contains(id) || self.objects.ports.get(*id).is_some_and(|p| p.status != "DOWN")
-            })
-            .map(str::to_owned)
-            .collect();
-        if new.is_empty() && down.is_empty() {
-            self.is_refreshing = false;
-            return Ok(());
-        }
-        let up: Vec<String> = new.iter().map(|port| port.id.clone()).collect();
-        match is_refreshing {
-            true => self.server.devices_refreshed(&up, &down).await?,
-            false => self.server.devices(&up, &down).await?,
-        }
+        let anew = self.is_refreshing && self.settings.l2_population;
+        let untold = self.told.untold(wired.iter().map(|wired| wired.port), failed.iter().copied(), anew);
+        self.told.tell(&self.server, untold, anew).await?;
         self.is_refreshing = false;
-        tracing::info!(up = up.len(), down = down.len(), "the server knows of devices");
-        self.told.extend(new.into_iter().map(|port| (port.id.clone(), port.revision)));
-        self.told.retain(|id, _| here.contains(id.as_str()));
         Ok(())
     }
 }
@@ -757,28 +526,6 @@ fn tunnel_name(kind: &str, ip: IpAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn messages_say_what_they_say_and_others_nothing() {
-        let says = |method: &str, arguments: Value| read(method, &arguments).is_some();
-        assert!(says("push", json!({"resource_list": [], "event_type": "deleted"})));
-        assert!(says("tunnel_update", json!({"tunnel_ip": "192.0.2.2", "tunnel_type": "vxlan"})));
-        assert!(says("add_fdb_entries", json!({"fdb_entries": {}})));
-        assert!(
-            says("port_update", json!({"port": {"id": "p"}})) && says("port_delete", json!({"port_id": "p"}))
-        );
-        assert!(says("network_delete", json!({"network_id": "n"})));
-        for method in ["security_groups_rule_updated", "security_groups_member_updated"] {
-            assert!(says(method, json!({"security_groups": ["g"]})) && !says(method, json!({})));
-        }
-        for method in
-            ["push", "tunnel_update", "add_fdb_entries", "port_update", "port_delete", "network_delete"]
-        {
-            assert!(!says(method, json!({})) && !says(method, json!(null)));
-        }
-        assert!(!says("network_update", json!({"network": {"id": "n"}})));
-    }
 
     #[test]
     fn tunnels_are_named_as_their_type_and_end() {

@@ -6,9 +6,6 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-/// Where the server tells of addresses, all agents or one host's.
-pub const TOPIC: &str = "q-agent-notifier-l2population-update";
-
 /// The MAC address of the entry that says: this end has the network, so what is
 /// meant for all of it goes there, too. In Neutron: `FLOODING_ENTRY`.
 const ALL: &str = "00:00:00:00:00:00";
@@ -46,7 +43,7 @@ impl End {
 pub struct Fdb(BTreeMap<String, BTreeMap<IpAddr, End>>);
 
 impl Fdb {
-    /// Takes over what a method of [`TOPIC`] says; what is at `local`, where tunnels
+    /// Takes over what a method of [`crate::news::FDB`] says; what is at `local`, where tunnels
     /// end here, is known better.
     pub fn apply(&mut self, method: &str, entries: &Value, local: IpAddr) {
         match method {

@@ -21,6 +21,7 @@
 
 use super::flows::{Flows, Wired};
 use crate::objects::{Objects, Port, Rule};
+use crate::protocols::{ICMP6_RECEIVED, ICMP6_SENT, link_local, number};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -35,11 +36,6 @@ const OUT: u8 = 94;
 
 /// Tracks a packet's connection, in its VLAN's zone.
 pub(super) const ZONE: &str = "zone=NXM_NX_REG6[0..15]";
-
-/// Types of ICMPv6 that hosts need of each other: multicast listeners (130 to 132,
-/// 143), routers and neighbours (RFC 4890, 4.4.1).
-pub(crate) const ICMP6_SENT: [u8; 6] = [130, 131, 132, 133, 135, 143];
-pub(crate) const ICMP6_RECEIVED: [u8; 5] = [130, 131, 132, 134, 135];
 
 /// Which kinds of groups a port is in.
 #[derive(Clone, Copy)]
@@ -98,15 +94,6 @@ pub fn write(secured: &[Wired<'_>], objects: &Objects, flows: &mut Flows) {
 fn senders(port: &Port) -> BTreeSet<(String, String)> {
     let own = port.addresses.iter().map(|ip| (port.mac.clone(), ip.to_string()));
     own.chain(port.pairs.iter().map(|pair| (pair.mac.to_lowercase(), pair.ip.clone()))).collect()
-}
-
-/// Its own address on every link (RFC 4291, 2.5.6), made of its MAC address.
-pub(crate) fn link_local(mac: &str) -> Option<String> {
-    let octets: Option<Vec<u8>> = mac.split(':').map(|octet| u8::from_str_radix(octet, 16).ok()).collect();
-    let [a, b, c, d, e, f] = octets?.try_into().ok()?;
-    let word = |high: u8, low: u8| u16::from_be_bytes([high, low]);
-    let parts = [0xfe80, 0, 0, 0, word(a ^ 2, b), word(c, 0xff), word(0xfe, d), word(e, f)];
-    Some(std::net::Ipv6Addr::from(parts).to_string())
 }
 
 /// Nobody pretends to be somebody else: by ARP, neighbour discovery, or IP.
@@ -347,41 +334,6 @@ fn protocol(rule: &Rule, family: &str) -> Vec<String> {
     }
 }
 
-/// A protocol's number, by IANA's names as Neutron has them.
-pub(crate) fn number(protocol: &str, is_v6: bool) -> Option<u8> {
-    if let Ok(number) = protocol.parse() {
-        return Some(number);
-    }
-    let known = [
-        ("ah", 51),
-        ("dccp", 33),
-        ("egp", 8),
-        ("esp", 50),
-        ("gre", 47),
-        ("icmpv6", 58),
-        ("ipv6-icmp", 58),
-        ("igmp", 2),
-        ("ipip", 4),
-        ("ipv6-encap", 41),
-        ("ipv6-frag", 44),
-        ("ipv6-nonxt", 59),
-        ("ipv6-opts", 60),
-        ("ipv6-route", 43),
-        ("ospf", 89),
-        ("pgm", 113),
-        ("rsvp", 46),
-        ("sctp", 132),
-        ("tcp", 6),
-        ("udp", 17),
-        ("udplite", 136),
-        ("vrrp", 112),
-    ];
-    match protocol {
-        "icmp" => Some(if is_v6 { 58 } else { 1 }),
-        name => known.iter().find(|(known, _)| *known == name).map(|(_, number)| *number),
-    }
-}
-
 /// A range of ports as values and masks, the fewest.
 fn masks(first: u16, last: u16) -> Vec<String> {
     let (mut next, last) = (u32::from(first), u32::from(last));
@@ -591,11 +543,5 @@ mod tests {
         // With a stateful group besides, what the stateless one does not let through
         // is tracked.
         assert!(tracks(&of(false, &["g", "another"])));
-    }
-
-    #[test]
-    fn a_mac_address_makes_an_address_of_the_link() {
-        assert_eq!(link_local("fa:16:3e:00:00:01").as_deref(), Some("fe80::f816:3eff:fe00:1"));
-        assert_eq!(link_local("odd"), None);
     }
 }

@@ -335,19 +335,19 @@ pub(crate) const KEYS: &[Key] = &[
         name: "runtime.call_limit_ms",
         kind: Kind::Integer(1, HOUR_MS),
         default: "100",
-        doc: "Guest time of one call inside a transaction, ms: a plugin that takes longer is stopped and its request fails.",
+        doc: "Guest time of one call inside a transaction, ms: a plugin that takes longer is stopped and its request fails. A bulk request or a message with more than 100 items has in proportion more.",
     },
     Key {
         name: "runtime.unit_limit_ms",
         kind: Kind::Integer(1, HOUR_MS),
         default: "1000",
-        doc: "Guest time of a whole transaction, ms.",
+        doc: "Guest time of a whole transaction, ms; more for more than 100 items.",
     },
     Key {
         name: "runtime.delivery_limit_ms",
         kind: Kind::Integer(1, HOUR_MS),
         default: "10000",
-        doc: "One attempt at a driver's postcommit, with what it waits for, ms.",
+        doc: "One attempt at a driver's postcommit, with what it waits for, or one message that only reads, ms.",
     },
     Key {
         name: "runtime.delivery_budget_ms",

@@ -42,8 +42,13 @@ pub(super) async fn measure(count: usize) -> Result<()> {
         host.plug_many(&ids);
         plugged.push(begun.elapsed());
     }
+    let mut before = 0;
     let active = loop {
         let active = active(&client, &network).await?;
+        if active != before {
+            say(&format!("{active} of {count} after {:.1} s …", begun.elapsed().as_secs_f64()));
+            before = active;
+        }
         if active == count || begun.elapsed() > PATIENCE {
             break active;
         }
