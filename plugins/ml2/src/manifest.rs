@@ -6,7 +6,7 @@ use crate::{
     security_groups, segment_ranges, segments, sharing, subnetpools, subnets, ticks, tunnels, zones,
 };
 use hadron_sdk::Manifest;
-use hadron_sdk::manifest::{ApiExtension, ConfigKey};
+use hadron_sdk::manifest::{ApiExtension, ConfigKey, Requests};
 use hadron_sdk::serde_json::{Value, json};
 
 /// Title, alias, description and date of an extension of the API that is whole,
@@ -93,6 +93,8 @@ fn extensions() -> impl Iterator<Item = &'static Extension> {
 /// The manifest.
 pub(crate) fn manifest() -> Manifest {
     Manifest {
+        // A bulk of some thousand ports is held whole, with what it was made of.
+        requests: Requests { memory_mib: 256, ..Requests::default() },
         collections: [
             networks::collection(),
             subnets::collection(),

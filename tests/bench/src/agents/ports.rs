@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 /// How long all may take.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// Ports that one request makes: more take longer than a plugin's call may.
-const BULK: usize = 100;
+/// Ports that one request makes.
+const BULK: usize = 1000;
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(250);
 
