@@ -3,7 +3,7 @@
 
 use crate::workspace::Workspace;
 use crate::{build, check, guests, lint, say, setup};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::process::Command;
 
 /// Runs all tests, or those whose name contains `filter`. With `long` also
@@ -13,14 +13,28 @@ pub(crate) fn test(workspace: &Workspace, long: bool, filter: Option<&str>) -> R
         lint::format(workspace)?;
         check::check(workspace)?;
     }
-    setup::setup(workspace)?;
-    // The host is built with the tests: built alone before, with the features of
-    // fewer dependencies, it would be compiled twice.
-    guests::build(workspace)?;
+    // Set-up waits for the network, building for the processors.
+    std::thread::scope(|scope| {
+        let set_up = scope.spawn(|| setup::setup(workspace));
+        let built = guests::build(workspace).and_then(|()| tests(workspace));
+        set_up.join().map_err(|_| anyhow!("the set-up panicked"))??;
+        built
+    })?;
 
     let mut arguments = vec!["--workspace".to_owned()];
     arguments.extend(filter.map(str::to_owned));
-    run(workspace, "building and running the tests", &arguments, long.then_some("HADRON_TEST_LONG"))
+    run(workspace, "running the tests", &arguments, long.then_some("HADRON_TEST_LONG"))
+}
+
+/// Builds all tests, and the host with them: built alone before, with the features of
+/// fewer dependencies, it would be compiled twice.
+fn tests(workspace: &Workspace) -> Result<()> {
+    let step = say::step("building the tests");
+    let mut cargo = workspace.cargo();
+    cargo.args(["test", "--no-run", "--quiet", "--release", "--workspace"]);
+    say::run(&mut cargo)?;
+    step.done("");
+    Ok(())
 }
 
 /// Runs the tests beside the real Keystone and Neutron, or those whose name
