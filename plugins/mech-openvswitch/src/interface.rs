@@ -2,8 +2,8 @@
 //! In Neutron: `get_vif_type`, `_pre_get_vif_details`.
 
 use hadron_mech_common::{Configuration, Interface, Reached, details};
-use hadron_sdk::config;
-use hadron_sdk::serde_json::{Map, Value, json};
+use hadron_sdk::serde_json::{self, Map, Value, json};
+use hadron_sdk::{Port, config};
 
 /// The kind of card that is a virtual function.
 pub(crate) const DIRECT: &str = "direct";
@@ -24,9 +24,12 @@ const CLIENT: &str = "dpdkvhostuserclient";
 /// Where sockets are on an agent that does not say.
 const SOCKETS: &str = "/var/run/openvswitch";
 
-/// Longest name of a socket: that of a network interface, as Neutron's agent
-/// makes it.
-const SOCKET_NAME: usize = 14;
+/// Longest name of a network interface, as Neutron's agent makes it; of bridges and
+/// sockets, too.
+const INTERFACE_NAME: usize = 14;
+
+/// The attribute of a port with the trunk that it carries.
+const TRUNK: &str = "trunk_id";
 
 /// The kind of interface and its details.
 pub(crate) fn of(reached: Reached<'_>) -> Option<Interface> {
@@ -44,10 +47,19 @@ fn plugged(reached: Reached<'_>, create_tap: bool) -> Interface {
         false => ("ovs", device(reached, datapath, create_tap)),
     };
     details.insert("datapath_type".to_owned(), json!(datapath));
-    if let Some(bridge) = agent.text("integration_bridge") {
+    let bridge = agent.text("integration_bridge").map(str::to_owned);
+    if let Some(bridge) = trunk_bridge(&reached.request.port.current).or(bridge) {
         details.insert("bridge_name".to_owned(), json!(bridge));
     }
     (vif_type, details)
+}
+
+/// The bridge of the trunk that a port carries: a machine is plugged in there.
+/// In Neutron: `gen_trunk_br_name`.
+fn trunk_bridge(port: &Port) -> Option<String> {
+    let trunk = port.more.iter().find(|extra| extra.name == TRUNK)?;
+    let trunk: Option<String> = serde_json::from_str(&trunk.value).ok()?;
+    Some(format!("tbr-{}", trunk?).chars().take(INTERFACE_NAME).collect())
 }
 
 fn interface_types(agent: &Configuration) -> Vec<&str> {
@@ -73,7 +85,8 @@ fn device(reached: Reached<'_>, datapath: &str, create_tap: bool) -> Map<String,
 /// instance's machine waits.
 fn socket(reached: Reached<'_>, opened: bool) -> Map<String, Value> {
     let folder = reached.agent.text("vhostuser_socket_dir").unwrap_or(SOCKETS).trim_end_matches('/');
-    let name: String = format!("vhu{}", reached.request.port.current.id).chars().take(SOCKET_NAME).collect();
+    let name: String =
+        format!("vhu{}", reached.request.port.current.id).chars().take(INTERFACE_NAME).collect();
     details([
         ("port_filter", json!(false)),
         ("ovs_hybrid_plug", json!(false)),
@@ -87,7 +100,7 @@ fn socket(reached: Reached<'_>, opened: bool) -> Map<String, Value> {
 mod tests {
     use super::*;
     use hadron_mech_common::testing;
-    use hadron_sdk::serde_json;
+    use hadron_sdk::Extra;
 
     const PORT: &str = "357f5653-0c92-410f-b79e-4a606b25e877";
 
@@ -106,6 +119,17 @@ mod tests {
             "ovs_create_tap": true, "datapath_type": "system"});
         assert_eq!(of("normal", json!({}), true), ("ovs", seen.clone()));
         assert_eq!(of("normal", json!({"ovs_hybrid_plug": null}), true), ("ovs", seen));
+    }
+
+    #[test]
+    fn what_carries_a_trunk_is_plugged_into_the_trunks_bridge() {
+        let mut port = testing::request(PORT, "normal", json!({}), Vec::new()).port.current;
+        let mut of = |trunk: Value| {
+            port.more = vec![Extra { name: TRUNK.to_owned(), value: trunk.to_string() }];
+            trunk_bridge(&port)
+        };
+        assert_eq!(of(json!("0d1c53ea-4a33-4ee3-8a3f-7f4c9f3fc3d1")).as_deref(), Some("tbr-0d1c53ea-4"));
+        assert_eq!((of(json!(null)), of(json!(5))), (None, None));
     }
 
     #[test]

@@ -56,6 +56,17 @@ async fn the_next_broker_is_tried_when_one_is_away() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_attached_where_there_is_no_broker() -> Result<()> {
+    let nobody = format!("amqp://guest:guest@127.0.0.1:{}/", free_port().unwrap());
+    let bus = Bus::amqp(Amqp::new(nobody.parse().unwrap(), "h"));
+    let mut consumer = bus.consume("t");
+    let early = tokio::time::timeout(Duration::from_secs(1), consumer.attached()).await;
+    assert!(early.is_err());
+    bus.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_lost_messages_is_told_and_not_all_at_once() -> Result<()> {
     let Some(broker) = RabbitMq::start() else { return Ok(()) };
     let bus = Bus::amqp(Amqp::new(broker.url().parse().unwrap(), "h"));

@@ -62,6 +62,7 @@ fn answer(mut consumer: Consumer) -> tokio::task::JoinHandle<()> {
 async fn suite(one: Bus, other: Bus) {
     casts_reach_one_consumer_each(&one, &other).await;
     fanouts_reach_all(&one, &other).await;
+    who_is_attached_misses_nothing(&one, &other).await;
     calls_are_answered(&one, &other).await;
     a_single_consumer_hears_each_message_once_and_in_order(&one, &other).await;
     what_is_said_about_a_message_arrives(&one, &other).await;
@@ -105,6 +106,17 @@ async fn fanouts_reach_all(one: &Bus, other: &Bus) {
     drop(a);
     one.publish(Spread::Fanout, message("fanouts", "who is left")).await.unwrap();
     assert_eq!(arrived(&mut b, A_WHILE).await.len(), 1);
+}
+
+async fn who_is_attached_misses_nothing(one: &Bus, other: &Bus) {
+    for round in 0..5 {
+        let topic = format!("attached{round}");
+        let mut consumer = other.consume(&topic);
+        let attached = tokio::time::timeout(SOON, consumer.attached()).await;
+        assert!(attached.expect("the broker has its queues"));
+        one.publish(Spread::Fanout, message(&topic, "at once")).await.unwrap();
+        assert_eq!(arrived(&mut consumer, A_WHILE).await.len(), 1);
+    }
 }
 
 async fn calls_are_answered(one: &Bus, other: &Bus) {

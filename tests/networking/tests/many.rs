@@ -26,7 +26,8 @@ async fn a_thousand_ports_are_one_request_and_one_message() -> Result {
 
     let ask = |method: &str, arguments: Value| cloud.peer.call("q-plugin", method, arguments).unwrap();
     let group = &made[0]["security_groups"];
-    let members = json!({"resource_type": "Port", "version": "1.11", "filter_kwargs": {"security_group_ids": group}});
+    let members =
+        json!({"resource_type": "Port", "version": "1.11", "filter_kwargs": {"security_group_ids": group}});
     assert_eq!(ask("bulk_pull", members).as_array().unwrap().len(), MANY);
     // One that Neutron's agents ask for with each restart.
     let devices = json!({"agent_id": "a", "host": "h1", "devices": ids});

@@ -31,6 +31,9 @@ const REPORTS: Duration = Duration::from_secs(30);
 /// Open vSwitch agent has it.
 const SPREAD: Duration = Duration::from_secs(10);
 
+/// The pause of one that nobody answered.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Ports that one request makes.
 const BULK: usize = 100;
 
@@ -60,6 +63,13 @@ impl Agent {
             });
         }
         Ok(Agent { name, ip, bus, server })
+    }
+
+    /// Waits until the broker lets it in and the server answers, as agents do.
+    async fn met(&self) {
+        while !self.server.is_alive().await.unwrap_or(false) {
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     async fn report(&self, is_first: bool) -> Result<()> {
@@ -124,7 +134,11 @@ pub(super) async fn measure(count: usize, ports_each: usize) -> Result<()> {
     let spent = Spent::begin(process)?;
     let agents: Vec<Agent> =
         (0..count).map(|number| Agent::start(&broker.url(), number)).collect::<Result<_>>()?;
-    all(&agents, |agent| async move { agent.report(true).await }).await?;
+    all(&agents, |agent| async move {
+        agent.met().await;
+        agent.report(true).await
+    })
+    .await?;
     print(&format!(
         "{count} agents connect, declare their queues and report for the first time: {}",
         spent.end()?
@@ -158,6 +172,7 @@ pub(super) async fn measure(count: usize, ports_each: usize) -> Result<()> {
         let mut renewals = agent.bus.renewals();
         renewed.spawn(async move {
             anyhow::ensure!(renewals.next(SPREAD).await, "the bus has ended");
+            agent.met().await;
             agent.sync(&ports).await
         });
     }

@@ -58,8 +58,9 @@ async fn sub_ports_are_wired_as_ports_of_their_own() -> Result<()> {
 
     // Nova binds the port and has its interface plugged into the trunk's bridge.
     let bound = json!({"port": {"binding:host_id": "h1", "device_owner": "compute:nova", "device_id": "vm"}});
-    cloud.change("ports", &parent.id, bound).await?;
+    let bound = cloud.change("ports", &parent.id, bound).await?;
     let bridge = format!("tbr-{}", &trunk[..10]);
+    assert_eq!(bound["port"]["binding:vif_details"]["bridge_name"], bridge.as_str());
     host.vsctl(&["add-br", &bridge, "--", "set", "bridge", &bridge, "datapath_type=netdev"]);
     host.vsctl(&[
         "add-port",
