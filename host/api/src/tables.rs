@@ -385,6 +385,8 @@ impl Resource {
         });
         let computed = collection.computed.iter().map(|computed| Computed::of(owner, computed));
         let computed: Vec<Computed> = computed.chain(added).collect();
+        let added = manifests.iter().flat_map(|m| &m.extends).filter(|e| e.collection == collection.name);
+        let actions = collection.actions.iter().chain(added.flat_map(|e| &e.actions)).cloned().collect();
         let by_name = attributes.iter().enumerate().map(|(i, a)| (a.name.clone(), i)).collect();
         let shown = STANDARD
             .iter()
@@ -445,7 +447,7 @@ impl Resource {
             tags: kept.iter().any(|a| a.name == TAGS),
             named_by: collection.named_by.clone(),
             view: View::new(owner, collection),
-            actions: collection.actions.clone(),
+            actions,
             not_found: (collection.not_found_type(), collection.not_found_template()),
             told: OnceLock::new(),
         }

@@ -198,8 +198,9 @@ pub struct Grants {
     /// Verbs on other plugins' collections: `ports = ["get", "create"]`; what
     /// the manifest asks for where absent.
     pub resources: Option<BTreeMap<String, Vec<hadron_manifest::Verb>>>,
-    /// The rights of the system.
-    pub system: bool,
+    /// The rights of the system; not where absent. (The server grants them to what
+    /// it comes with.)
+    pub system: Option<bool>,
     /// Linear memory, MiB; what the manifest asks for where absent, at most
     /// 256.
     pub memory_mib: Option<u32>,

@@ -448,6 +448,7 @@ pub(crate) async fn ask(
     body: Value,
 ) -> Result<Value, Failure> {
     let (plugin, _) = owner(unit, id)?;
+    let plugin = unit.set.doer(&id.name, action).cloned().unwrap_or(plugin);
     let ctx = context(unit);
     let (name, row, action, body) =
         (id.name.to_string(), row.to_owned(), action.to_owned(), body.to_string());

@@ -195,6 +195,14 @@ impl PluginSet {
         })
     }
 
+    /// The plugin that adds an action to a collection of another's.
+    pub(crate) fn doer(&self, collection: &str, action: &str) -> Option<&Arc<Plugin>> {
+        self.active().find(|plugin| {
+            let extends = plugin.manifest.extends.iter().filter(|e| e.collection == collection);
+            extends.flat_map(|e| &e.actions).any(|a| a.name == action)
+        })
+    }
+
     /// Whether a row of the collection as it was written is not all there is to
     /// show of it.
     pub(crate) fn is_answered_by_query(&self, collection: &Collection) -> bool {

@@ -8,7 +8,7 @@ use crate::plugins::{Origin, Plugin, PluginKind, PluginSet};
 use crate::state::Phase;
 use crate::unit::Failure;
 use crate::{AddOptions, Core, Grants, PluginConfig, Refusal, Status, background, convert};
-use hadron_manifest::Manifest;
+use hadron_manifest::{Action, Manifest};
 use hadron_store::{EntryFilter, Installed};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
@@ -103,6 +103,19 @@ fn check_claims(others: &[Arc<Plugin>], new: &Manifest, kind: PluginKind) -> Res
                 return conflict(format!(
                     "the attribute '{}' of '{}' is already claimed",
                     attribute.name, extends.collection
+                ));
+            }
+        }
+        let theirs = others.iter().flat_map(|p| &p.manifest.extends);
+        let theirs = theirs.filter(|e| e.collection == extends.collection).flat_map(|e| &e.actions);
+        for action in &extends.actions {
+            let is_taken = |other: &Action| {
+                other.name == action.name || other.path() == action.path() && other.verb == action.verb
+            };
+            if owner.actions.iter().chain(theirs.clone()).any(is_taken) {
+                return conflict(format!(
+                    "the action '{}' of '{}' is already claimed",
+                    action.name, extends.collection
                 ));
             }
         }

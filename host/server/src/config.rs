@@ -441,6 +441,9 @@ impl Config {
             }
             false => plugin.path,
             true => {
+                // What is in the operator's own folder is the server's: it has the
+                // system's rights if it asks for them and they are not taken away.
+                plugin.grants.system.get_or_insert(true);
                 let named = folder.join(format!("{name}.wasm"));
                 let prefixed = folder.join(format!("{prefix}{name}.wasm"));
                 if named.is_file() && !prefixed.is_file() { named } else { prefixed }

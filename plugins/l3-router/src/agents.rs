@@ -1,12 +1,16 @@
 //! Which L3 agent serves a router, and what agents are told. In Neutron:
 //! `L3AgentSchedulerDbMixin`, `L3AgentNotifyAPI`.
 
+mod actions;
+
+pub(crate) use actions::{EXTENSION, LIST_AGENTS, POLICY, act, agents_of, extends, of_routers};
+
 use crate::routers::{self, ROUTERS};
 use hadron_sdk::manifest::{Attribute, Collection, Key, OnDelete, Reference, Validator};
 use hadron_sdk::serde_json::json;
 use hadron_sdk::store::{self, Query};
 use hadron_sdk::{Document, Result, random, resources, rpc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The core plugin's collection of agents.
 pub(crate) const AGENTS: &str = "agents";
@@ -18,10 +22,12 @@ const L3: &str = "L3 agent";
 const TOPIC: &str = "l3_agent";
 
 /// An agent that serves a router.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Hosted {
-    pub(crate) router_id: String,
-    pub(crate) host: String,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Hosted {
+    id: String,
+    router_id: String,
+    agent_id: String,
+    host: String,
 }
 
 /// The declaration of the private collection.
@@ -97,11 +103,21 @@ fn put(router: &str) -> Result<Option<Hosted>> {
         }
     }
     let Some((_, agent)) = chosen else { return Ok(None) };
-    let row = json!({"id": random::uuid(), "router_id": router, "agent_id": agent.id, "host": agent.host});
-    store::insert(HOSTED, &[row])?;
+    Ok(Some(host(router, &agent)?))
+}
+
+/// Writes down that an agent serves a router.
+fn host(router: &str, agent: &Candidate) -> Result<Hosted> {
+    let hosted = Hosted {
+        id: random::uuid(),
+        router_id: router.to_owned(),
+        agent_id: agent.id.clone(),
+        host: agent.host.clone(),
+    };
+    store::insert(HOSTED, std::slice::from_ref(&hosted))?;
     let zones: Vec<&String> = agent.availability_zone.iter().collect();
     store::update::<Document>(ROUTERS, router, &json!({ "availability_zones": zones }))?;
-    Ok(Some(Hosted { router_id: router.to_owned(), host: agent.host }))
+    Ok(hosted)
 }
 
 /// A router is another now: whoever serves it is told, and somebody is found who
@@ -111,9 +127,13 @@ pub(crate) fn changed(router: &str) -> Result<()> {
         Some(hosted) => Some(hosted),
         None => put(router)?,
     };
-    let Some(Hosted { host, .. }) = hosted else { return Ok(()) };
-    let to = rpc::to(&format!("{TOPIC}.{host}")).version("1.1");
-    to.cast("routers_updated", &json!({ "routers": [router] }))
+    hosted.map_or(Ok(()), |hosted| updated(&hosted))
+}
+
+/// Tells who serves a router that it is another.
+fn updated(hosted: &Hosted) -> Result<()> {
+    let to = rpc::to(&format!("{TOPIC}.{}", hosted.host)).version("1.1");
+    to.cast("routers_updated", &json!({ "routers": [hosted.router_id] }))
 }
 
 /// A router goes.

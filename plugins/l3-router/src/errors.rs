@@ -151,7 +151,3 @@ pub(crate) fn fip_associated(port: &str) -> Error {
         format!("Unable to complete operation on port {port}, as it is associated with a floating IP."),
     )
 }
-
-pub(crate) fn not_authorized(rule: &str) -> Error {
-    Error::forbidden("PolicyNotAuthorized", format!("rule:{rule} is disallowed by policy"))
-}

@@ -76,8 +76,11 @@ impl ServicePlugin for L3Router {
         }
     }
 
-    fn act(ctx: &Context, _: &str, id: &str, action: &str, given: Value) -> Result<Value> {
-        routers::act(ctx, id, action, &given)
+    fn act(ctx: &Context, collection: &str, id: &str, action: &str, given: Value) -> Result<Value> {
+        match collection {
+            ROUTERS => routers::act(ctx, id, action, &given),
+            _ => agents::act(id, action, &given),
+        }
     }
 
     fn compute(_: &Context, _: &str, documents: Vec<Document>) -> Result<Vec<Json>> {

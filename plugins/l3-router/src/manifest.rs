@@ -17,11 +17,14 @@ const PARENTS_READERS: &str = "(rule:admin_only) or (role:reader and rule:ext_pa
 const PARENTS_MEMBERS: &str = "(rule:admin_only) or (role:member and rule:ext_parent_owner)";
 
 /// Neutron's rules.
-const RULES: [(&str, &str); 38] = [
+const RULES: [(&str, &str); 43] = [
     ("create_router", MEMBERS),
     ("create_router:distributed", ADMINS),
     ("create_router:ha", ADMINS),
     ("create_router:external_gateway_info", MEMBERS),
+    ("create_router:external_gateway_info:network_id", MEMBERS),
+    ("create_router:external_gateway_info:enable_snat", ADMINS),
+    ("create_router:external_gateway_info:external_fixed_ips", ADMINS),
     ("create_router:tags", MEMBERS),
     ("get_router", READERS),
     ("get_router:distributed", ADMINS),
@@ -31,6 +34,9 @@ const RULES: [(&str, &str); 38] = [
     ("update_router:distributed", ADMINS),
     ("update_router:ha", ADMINS),
     ("update_router:external_gateway_info", MEMBERS),
+    ("update_router:external_gateway_info:network_id", MEMBERS),
+    ("update_router:external_gateway_info:enable_snat", ADMINS),
+    ("update_router:external_gateway_info:external_fixed_ips", ADMINS),
     ("update_router:tags", MEMBERS),
     ("delete_router", MEMBERS),
     ("delete_router:tags", MEMBERS),
@@ -55,7 +61,6 @@ const RULES: [(&str, &str); 38] = [
     ("get_router_conntrack_helper", PARENTS_READERS),
     ("update_router_conntrack_helper", PARENTS_MEMBERS),
     ("delete_router_conntrack_helper", PARENTS_MEMBERS),
-    ("get_l3-agents", ADMINS),
 ];
 
 /// Title, alias, description and date of an extension, as Neutron lists it.
@@ -139,6 +144,7 @@ pub(crate) fn manifest() -> Manifest {
         ],
         extensions: EXTENSIONS
             .iter()
+            .chain([&agents::EXTENSION])
             .map(|(name, alias, description, updated)| ApiExtension {
                 name: (*name).to_owned(),
                 alias: (*alias).to_owned(),
@@ -146,7 +152,12 @@ pub(crate) fn manifest() -> Manifest {
                 updated: (*updated).to_owned(),
             })
             .collect(),
-        policy: RULES.iter().map(|(name, rule)| ((*name).to_owned(), (*rule).to_owned())).collect(),
+        extends: vec![agents::extends()],
+        policy: RULES
+            .iter()
+            .chain(&agents::POLICY)
+            .map(|(name, rule)| ((*name).to_owned(), (*rule).to_owned()))
+            .collect(),
         events: events::subscriptions(),
         topics: vec![rpc::topic()],
         config: vec![

@@ -70,7 +70,7 @@ fn create_one(ctx: &Context, mut body: Document) -> Result<()> {
     store::insert(ROUTERS, &[document])?;
     match info {
         Some(info) => {
-            gateway::set(ctx, &get(&id)?, Some(&info), "create")?;
+            gateway::set(ctx, &get(&id)?, Some(&info))?;
             agents::changed(&id)
         }
         None => Ok(()),
@@ -94,7 +94,7 @@ pub(crate) fn update(ctx: &Context, id: &str, current: &Document, mut changes: D
     }
     if let Some(info) = info {
         let info: Option<Info> = serde_json::from_value(info)?;
-        gateway::set(ctx, &get(id)?, info.as_ref(), "update")?;
+        gateway::set(ctx, &get(id)?, info.as_ref())?;
     }
     agents::changed(id)
 }
@@ -145,6 +145,9 @@ pub(crate) fn delete(documents: &[Document]) -> Result<()> {
 
 /// Does what a router is told.
 pub(crate) fn act(ctx: &Context, id: &str, action: &str, given: &Value) -> Result<Value> {
+    if action == agents::LIST_AGENTS {
+        return agents::agents_of(id);
+    }
     let answer = match action {
         ADD_INTERFACE => interfaces::add(ctx, id, given)?,
         REMOVE_INTERFACE => interfaces::remove(ctx, id, given)?,

@@ -27,7 +27,8 @@ pub struct Attribute {
     /// Filled in by the host where a create request does not give it. Without
     /// one the plugin sees that the attribute is absent.
     pub default: Option<Value>,
-    /// Never shown through the API (the plugin's own bookkeeping) when true.
+    /// Never shown through the API when true: the plugin's own bookkeeping, or, with
+    /// `post` or `put`, what a request gives and nobody sees again.
     pub hidden: bool,
     /// Accepted in `?name=value` and in `sort_key`; scalars only, or a list
     /// with a `list` table.

@@ -1,7 +1,8 @@
 //! Rules a manifest must keep, so that everything made from it is sound.
 
 use crate::{
-    Attribute, Collection, Computed, Derived, DerivedFrom, Manifest, OnDelete, Rbac, Reference, Validator,
+    Action, Attribute, Collection, Computed, Derived, DerivedFrom, Manifest, OnDelete, Rbac, Reference,
+    Validator,
 };
 use std::collections::HashSet;
 
@@ -38,6 +39,7 @@ pub fn check(manifest: &Manifest) -> Vec<Problem> {
         check_rbac(&extends.collection, &extends.attributes, None, &mut problems);
         check_computed(&extends.collection, &extends.attributes, &extends.computed, &mut problems);
         check_derived(&extends.collection, &extends.derived, &mut problems);
+        check_actions(&extends.collection, None, &extends.actions, &mut problems);
         for reference in &extends.references {
             if !extends.attributes.iter().any(|a| a.name == reference.attribute) {
                 problems.push(format!(
@@ -111,7 +113,7 @@ fn check_collection(collection: &Collection, problems: &mut Vec<Problem>) {
     if collection.first_use && collection.private {
         problems.push(format!("'{name}' is private: no project reads it"));
     }
-    check_actions(collection, problems);
+    check_actions(&collection.name, Some(&collection.member), &collection.actions, problems);
     if collection.quota.is_some_and(|quota| quota.default < -1) {
         problems.push(format!("the default quota of '{name}' must be a number of rows, or -1 for no limit"));
     }
@@ -231,10 +233,10 @@ fn check_refusal(collection: &str, reference: &Reference, problems: &mut Vec<Pro
     }
 }
 
-fn check_actions(collection: &Collection, problems: &mut Vec<Problem>) {
+fn check_actions(collection: &str, member: Option<&str>, actions: &[Action], problems: &mut Vec<Problem>) {
     let (mut names, mut places) = (HashSet::new(), HashSet::new());
-    let row = format!("{}_id", collection.member);
-    for action in &collection.actions {
+    let row = member.map(|member| format!("{member}_id"));
+    for action in actions {
         let (name, path) = (action.name.as_str(), action.path());
         // Statistics leave the ids out of URLs by their places.
         let sound = path.split('/').enumerate().all(|(place, part)| {
@@ -246,17 +248,15 @@ fn check_actions(collection: &Collection, problems: &mut Vec<Problem>) {
         });
         if !sound || !is_word(name, "_-") {
             problems.push(format!(
-                "the action '{name}' of '{}' must have a name, and a path ('{path}') of words and variables in \
-                 turn, of lower case letters, digits, '_' and '-'",
-                collection.name
+                "the action '{name}' of '{collection}' must have a name, and a path ('{path}') of words and variables \
+                 in turn, of lower case letters, digits, '_' and '-'"
             ));
         }
-        if action.variables().any(|variable| variable == row) {
-            problems
-                .push(format!("the action '{name}' of '{}' names a variable as its row", collection.name));
+        if action.variables().any(|variable| Some(variable) == row.as_deref()) {
+            problems.push(format!("the action '{name}' of '{collection}' names a variable as its row"));
         }
         if !names.insert(name) || !places.insert((action.verb, path)) {
-            problems.push(format!("the action '{name}' of '{}' is declared twice", collection.name));
+            problems.push(format!("the action '{name}' of '{collection}' is declared twice"));
         }
     }
 }
@@ -482,6 +482,15 @@ mod tests {
             (action("put", Verb::Create, "parts"), action("take", Verb::Delete, "parts/{part_id}"));
         assert_eq!(wrong(&[put.clone(), take]), 0);
         assert_eq!(wrong(&[put.clone(), put.clone()]), 1);
+        let extends = Extends {
+            collection: "others".into(),
+            actions: vec![put.clone(), put.clone()],
+            ..Extends::default()
+        };
+        assert_eq!(
+            check(&Manifest { name: "x".into(), extends: vec![extends], ..Manifest::default() }).len(),
+            1
+        );
         assert_eq!(wrong(&[put, action("again", Verb::Create, "parts")]), 1);
         for path in ["", "a//b", "a/b", "{a}", "a/{b", "a/{}", "a/{thing_id}", "A", "a/b}"] {
             assert_eq!(wrong(&[action("do", Verb::Update, path)]), 1, "{path}");

@@ -92,6 +92,10 @@ pub struct Extends {
     /// Attributes this plugin computes when such a row is shown, a page at a
     /// time.
     pub computed: Vec<Computed>,
+    /// What a row can be told and asked of this plugin, below its URL: it, not the
+    /// collection's owner, is called (`act`). Names and paths must be new to the
+    /// collection.
+    pub actions: Vec<Action>,
     /// This plugin is asked about a row only when it is made with other values
     /// than the defaults of these attributes, or one of them is to change. It is
     /// asked about every row that is made where false.

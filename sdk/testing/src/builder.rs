@@ -266,7 +266,16 @@ impl Builder {
                 "service",
                 &self.service,
                 Sort::Service,
-                owned(&["rbac", "service-providers", "flavors", "trunk", "qos", "logging", "auto-allocate"]),
+                owned(&[
+                    "rbac",
+                    "service-providers",
+                    "flavors",
+                    "trunk",
+                    "qos",
+                    "logging",
+                    "auto-allocate",
+                    "l3-router",
+                ]),
             ),
             (
                 "type_drivers",
@@ -384,6 +393,7 @@ mod tests {
                 "qos",
                 "logging",
                 "auto-allocate",
+                "l3-router",
                 "gadgets"
             ])
         );

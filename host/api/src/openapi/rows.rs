@@ -69,7 +69,7 @@ fn shown(tables: &Tables, words: &Words, resource: &Resource) -> Value {
 fn created(tables: &Tables, words: &Words, resource: &Resource) -> Value {
     let own = |a: &&Attribute| {
         // The parent's id comes from the URL.
-        a.post && !a.hidden && resource.parent.as_ref().is_none_or(|p| p.attribute != a.name)
+        a.post && resource.parent.as_ref().is_none_or(|p| p.attribute != a.name)
     };
     let attributes: Vec<&Attribute> = resource.attributes.iter().filter(own).collect();
     let mut properties = settable(tables, words, resource, &attributes, "create", true);
@@ -87,7 +87,7 @@ fn created(tables: &Tables, words: &Words, resource: &Resource) -> Value {
 }
 
 fn changed(tables: &Tables, words: &Words, resource: &Resource) -> Value {
-    let attributes: Vec<&Attribute> = resource.attributes.iter().filter(|a| a.put && !a.hidden).collect();
+    let attributes: Vec<&Attribute> = resource.attributes.iter().filter(|a| a.put).collect();
     closed(settable(tables, words, resource, &attributes, "update", false), &[])
 }
 

@@ -175,7 +175,9 @@ fn missing(name: &str) -> Refusal {
 }
 
 fn refuse_unknown(resource: &Resource, body: &Map<String, Value>) -> Result<(), Refusal> {
-    refuse_others(body, |name| resource.shown.iter().any(|shown| shown == name))
+    // What is given once and never shown is known, too.
+    let is_given = |name: &str| resource.attribute(name).is_some_and(|a| a.post || a.put);
+    refuse_others(body, |name| is_given(name) || resource.shown.iter().any(|shown| shown == name))
 }
 
 fn refuse_others(body: &Map<String, Value>, known: impl Fn(&str) -> bool) -> Result<(), Refusal> {

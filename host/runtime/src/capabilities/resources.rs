@@ -60,7 +60,7 @@ impl HostState {
 
     /// Rows that a call of this plugin may see.
     fn visible(&self, unit: &Unit, id: &CollectionId, verb: Verb) -> Predicate {
-        if self.plugin.manifest.requests.system && self.plugin.grants.system {
+        if self.plugin.manifest.requests.system && self.plugin.grants.system == Some(true) {
             return Predicate::always();
         }
         unit.core.rows(&unit.caller, id, verb)

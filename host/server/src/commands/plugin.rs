@@ -89,7 +89,7 @@ fn parse_grants(grants: &[String], secrets: &[String]) -> Result<Grants, Failure
         let (name, value) = grant.split_once('=').unwrap_or((grant, ""));
         match name.split_once('.').unwrap_or((name, "")) {
             ("http", "") if !value.is_empty() => granted.http.push(HttpGrant(value.to_owned())),
-            ("system", "") if value.is_empty() => granted.system = true,
+            ("system", "") if value.is_empty() => granted.system = Some(true),
             ("memory_mib", "") => {
                 let mib = value
                     .parse()
@@ -249,7 +249,7 @@ mod tests {
         let grants = parse_grants(&texts(&flags), &texts(&["token=env:T"])).unwrap();
         assert_eq!(grants.http, [HttpGrant("http://h:1".into()), HttpGrant("https://i".into())]);
         assert_eq!(grants.resources.unwrap()["ports"].len(), 2);
-        assert!(grants.system);
+        assert_eq!(grants.system, Some(true));
         assert_eq!(grants.memory_mib, Some(64));
         assert_eq!(grants.secrets["token"], "env:T");
     }

@@ -316,7 +316,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "plugins.service",
         kind: Kind::List,
-        default: r#"["rbac", "service-providers", "flavors", "trunk", "qos", "logging", "auto-allocate"]"#,
+        default: r#"["rbac", "service-providers", "flavors", "trunk", "qos", "logging", "auto-allocate", "l3-router"]"#,
         doc: "Service plugins, in order.",
     },
     Key {
@@ -665,7 +665,7 @@ pub(crate) const PLUGIN: [(&str, &str); 3] = [
     ("path", "The component's file, where it is not found in plugins.folder by name."),
     (
         "grants",
-        "What it may do: http = [URLs], secrets = {NAME = \"env:X\"}, resources = {ports = [\"get\"]}, system, memory_mib.",
+        "What it may do: http = [URLs], secrets = {NAME = \"env:X\"}, resources = {ports = [\"get\"]}, system (what is in plugins.folder has it without being granted), memory_mib.",
     ),
     ("config", "Its own configuration; `hadron plugin show NAME` lists what it reads."),
 ];

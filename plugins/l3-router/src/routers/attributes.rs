@@ -1,5 +1,6 @@
 //! What a router is made of.
 
+use crate::agents;
 use crate::outside::{NETWORKS, PORTS};
 use hadron_sdk::manifest::{
     Action, Attribute, Collection, Key, OnDelete, Quota, Reference, Refusal, Takes, Validator, Verb,
@@ -139,6 +140,7 @@ pub(crate) fn collection() -> Collection {
             action(REMOVE_INTERFACE, None),
             action(ADD_ROUTES, Some(listed.clone())),
             action(REMOVE_ROUTES, Some(listed)),
+            agents::of_routers(),
         ],
         quota: Some(Quota { default: 10 }),
         ..Collection::default()

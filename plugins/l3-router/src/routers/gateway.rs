@@ -31,20 +31,6 @@ pub(crate) struct Info {
 }
 
 impl Info {
-    /// What only administrators say, with the verb of the policy's rule.
-    fn check_allowed(&self, ctx: &Context, verb: &str) -> Result<()> {
-        let said = [
-            ("enable_snat", self.enable_snat.is_some()),
-            ("external_fixed_ips", self.external_fixed_ips.is_some()),
-        ];
-        match said.into_iter().find(|(_, is_said)| *is_said && !ctx.caller.is_admin) {
-            Some((name, _)) => {
-                Err(errors::not_authorized(&format!("{verb}_router:external_gateway_info:{name}")))
-            }
-            None => Ok(()),
-        }
-    }
-
     fn asked(&self) -> &[Asked] {
         self.external_fixed_ips.as_deref().unwrap_or_default()
     }
@@ -93,9 +79,8 @@ impl Info {
     }
 }
 
-/// Gives a router this way out, or none; `verb` is that of the request. The
-/// router's lock is held.
-pub(crate) fn set(ctx: &Context, router: &Router, info: Option<&Info>, verb: &str) -> Result<()> {
+/// Gives a router this way out, or none. The router's lock is held.
+pub(crate) fn set(ctx: &Context, router: &Router, info: Option<&Info>) -> Result<()> {
     let ports = Ports::of(&router.id)?;
     let (Some(info), now) = (info, ports.gateway()) else {
         if let Some((row, _)) = ports.gateway() {
@@ -104,7 +89,6 @@ pub(crate) fn set(ctx: &Context, router: &Router, info: Option<&Info>, verb: &st
         }
         return note(&router.id, None, default_snat()?);
     };
-    info.check_allowed(ctx, verb)?;
     let network = outside::network(ctx, &info.network_id)?;
     if !network.is_external {
         return Err(errors::bad_router(format!("Network {} is not an external network", network.id)));
