@@ -151,3 +151,10 @@ pub(crate) fn fip_associated(port: &str) -> Error {
         format!("Unable to complete operation on port {port}, as it is associated with a floating IP."),
     )
 }
+
+/// A way out that leads to no network.
+pub(crate) fn no_network(given: impl Display) -> Error {
+    let reason = format!("Invalid input. '{given}' must be a dictionary with keys: ['network_id'].");
+    let message = format!("Invalid input for external_gateway_info. Reason: {reason}");
+    Error::invalid("HTTPBadRequest", message)
+}

@@ -47,7 +47,7 @@ pub(crate) fn create(ctx: &Context, bodies: Vec<Document>) -> Result<()> {
 }
 
 fn create_one(ctx: &Context, mut body: Document) -> Result<()> {
-    let info: Option<Info> = serde_json::from_value(body.remove(GATEWAY_INFO).unwrap_or_default())?;
+    let info = Info::read(body.remove(GATEWAY_INFO))?;
     let mut document = Document::new();
     for name in [
         "id",
@@ -93,8 +93,7 @@ pub(crate) fn update(ctx: &Context, id: &str, current: &Document, mut changes: D
         store::update::<Document>(ROUTERS, id, &changes)?;
     }
     if let Some(info) = info {
-        let info: Option<Info> = serde_json::from_value(info)?;
-        gateway::set(ctx, &get(id)?, info.as_ref())?;
+        gateway::set(ctx, &get(id)?, Info::read(Some(info))?.as_ref())?;
     }
     agents::changed(id)
 }

@@ -12,7 +12,9 @@ they would have wired that it is wired. Nothing is wired.
 
 Who wires ports (the first four) does so by itself with whatever port the server
 says is bound at its host, unless it has "by_itself": false. A DHCP agent makes its port in each
-network that it is given, and says that DHCP is ready for every port it hears of.
+network that it is given, and says that DHCP is ready for every port it hears of. An L3
+agent, unless it has "by_itself": false, takes the ports of its routers to its host and
+says that their floating IPs work.
 """
 
 import concurrent.futures
@@ -24,6 +26,7 @@ import oslo_messaging
 
 REPORTS = "q-reports-plugin"
 PLUGIN = "q-plugin"
+L3_PLUGIN = "q-l3-plugin"
 TUNNELS = ["vxlan", "gre"]
 
 KINDS = {
@@ -259,6 +262,7 @@ class Dhcp(Agent):
     def _ready(self, ports):
         self._call(PLUGIN, "dhcp_ready_on_ports", "1.5", port_ids=ports)
 
+
     def _of_network(self, method, payload):
         self._hear(method, {"payload": payload})
         network = (payload.get("network") or {}).get("id")
@@ -285,9 +289,31 @@ class Dhcp(Agent):
         self._ready([payload["port"]["id"]])
 
 
+class L3(Agent):
+    """Has its routers' ports at its host, and says that their floating IPs work."""
+
+    def _sync(self):
+        # One who is only seen to answer asks nothing by itself.
+        if self._asked.get("by_itself", True):
+            self._serve(self._call(L3_PLUGIN, "get_router_ids", "1.9", host=self._host))
+
+    def _serve(self, ids):
+        routers = self._call(L3_PLUGIN, "sync_routers", host=self._host, router_ids=ids or [])
+        for router in routers or []:
+            statuses = {ip["id"]: "ACTIVE" for ip in router.get("_floatingips", [])}
+            if statuses:
+                self._call(L3_PLUGIN, "update_floatingip_statuses", "1.1", router_id=router["id"],
+                           fip_statuses=statuses)
+
+    def routers_updated(self, context, routers, **more):
+        self._hear("routers_updated", dict(more, routers=routers))
+        if self._asked.get("by_itself", True):
+            self._serve(routers)
+
+
 CLASSES = {
     "openvswitch": Wiring, "linuxbridge": Wiring, "macvtap": Wiring, "sriov": Wiring,
-    "dhcp": Dhcp, "l3": Agent, "metering": Agent,
+    "dhcp": Dhcp, "l3": L3, "metering": Agent,
 }
 _agents = []
 

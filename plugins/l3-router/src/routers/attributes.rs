@@ -40,7 +40,8 @@ fn gateway() -> Validator {
     };
     Validator::Object {
         members: vec![
-            part("network_id", Validator::Uuid, true),
+            // An empty one asks for none, so that this is for the plugin to miss.
+            part("network_id", Validator::Uuid, false),
             part("enable_snat", Validator::Boolean, false),
             part("external_fixed_ips", Validator::List { items: Box::new(address), unique: true }, false),
         ],

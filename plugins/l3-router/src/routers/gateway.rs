@@ -31,6 +31,16 @@ pub(crate) struct Info {
 }
 
 impl Info {
+    /// What a request asks for: nothing, by null or by an empty object.
+    pub(crate) fn read(given: Option<Value>) -> Result<Option<Info>> {
+        match given {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(given)) if given.is_empty() => Ok(None),
+            Some(given) if given.get("network_id").is_none() => Err(errors::no_network(&given)),
+            Some(given) => Ok(Some(Info::deserialize(given)?)),
+        }
+    }
+
     fn asked(&self) -> &[Asked] {
         self.external_fixed_ips.as_deref().unwrap_or_default()
     }

@@ -2,7 +2,7 @@
 
 use super::{World, inside, join, outside, router, shown};
 use hadron_networking_tests::Cloud;
-use hadron_networking_tests::world::{create, text};
+use hadron_networking_tests::world::{self, create, text};
 use hadron_sdk_testing::Result;
 use hadron_test_support::Agent;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ const TOPIC: &str = "q-l3-plugin";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_is_told_of_routers_and_asks_what_they_are() -> Result {
-    let Some(cloud) = Cloud::start("", &[Agent::l3("n1")]).await? else { return Ok(()) };
+    let Some(cloud) = Cloud::start("", &[Agent::l3("n1").told()]).await? else { return Ok(()) };
     let client = cloud.client();
     let ask = |method: &str, arguments: Value| cloud.peer.call(TOPIC, method, arguments).unwrap();
     let world = World::start(client.clone()).await?;
@@ -58,7 +58,7 @@ async fn an_agent_is_told_of_routers_and_asks_what_they_are() -> Result {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_hears_that_routers_changed_and_go() -> Result {
-    let Some(cloud) = Cloud::start("", &[Agent::l3("n1")]).await? else { return Ok(()) };
+    let Some(cloud) = Cloud::start("", &[Agent::l3("n1").told()]).await? else { return Ok(()) };
     let client = cloud.client();
     let heard = |method: &str| {
         let is = |event: &Value| event["event"] == "received" && event["method"] == method;
@@ -84,7 +84,7 @@ async fn an_agent_hears_that_routers_changed_and_go() -> Result {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn administrators_put_routers_to_agents() -> Result {
-    let agents = [Agent::l3("n1").zone("a"), Agent::l3("n2").zone("b"), Agent::dhcp("n3")];
+    let agents = [Agent::l3("n1").zone("a").told(), Agent::l3("n2").zone("b").told(), Agent::dhcp("n3")];
     let Some(cloud) = Cloud::start("", &agents).await? else { return Ok(()) };
     let client = cloud.client();
     let (external, _) = outside(&client, "198.51.100.0/24").await?;
@@ -118,4 +118,25 @@ async fn administrators_put_routers_to_agents() -> Result {
     assert_eq!(client.post(&of(&one), &nobody).await?.expect_error(404)?.0, "RouterNotFound");
     create(&client, "router", json!({})).await?;
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ports_of_a_router_work_where_it_is_served() -> Result {
+    let agents = [Agent::l3("n1"), Agent::openvswitch("n1")];
+    let Some(cloud) = Cloud::start("", &agents).await? else { return Ok(()) };
+    let world = World::start(cloud.client()).await?;
+    let id = text(&world.floating_ip(json!({"port_id": world.port().await?})).await?, "/id")?;
+    let client = &world.client;
+    cloud
+        .until("the floating IP to work", || async {
+            Ok((shown(client, &format!("floatingips/{id}")).await?["status"] == "ACTIVE").then_some(()))
+        })
+        .await?;
+    cloud
+        .until("the router's ports to work", || async {
+            let ports = world::list(client, &format!("/v2.0/ports?device_id={}", world.router)).await?;
+            let work = |port: &Value| port["status"] == "ACTIVE" && port["binding:host_id"] == "n1";
+            Ok((ports.len() == 2 && ports.iter().all(work)).then_some(()))
+        })
+        .await
 }

@@ -39,6 +39,9 @@ async fn a_router_has_one_way_out_and_changes_it() -> Result {
     let (other, _) = outside(&client, "203.0.113.0/24").await?;
     set(json!({ "network_id": other })).await?.expect(200)?;
     assert_eq!(way().await?["network_id"], other.as_str());
+    set(json!({})).await?.expect(200)?;
+    assert_eq!(way().await?, json!(null));
+    set(json!({ "network_id": other })).await?.expect(200)?;
     set(json!(null)).await?.expect(200)?;
     assert_eq!(way().await?, json!(null));
     assert!(list(&client, "/v2.0/ports").await?.is_empty());
@@ -67,9 +70,12 @@ async fn a_way_out_that_leads_nowhere_is_refused() -> Result {
         json!({"network_id": world.external, "external_fixed_ips": [{"ip_address": "198.51.100.1"}]});
     let (_, message) = refused(gateway, 400).await?;
     assert_eq!(message, "Bad router request: External IP 198.51.100.1 is the same as the gateway IP.");
-    for odd in
-        [json!({}), json!("x"), json!({"network_id": "x"}), json!({"network_id": world.external, "odd": 1})]
-    {
+    for odd in [
+        json!({"enable_snat": true}),
+        json!("x"),
+        json!({"network_id": "x"}),
+        json!({"network_id": world.external, "odd": 1}),
+    ] {
         refused(odd, 400).await?;
     }
     // An address that somebody has.
