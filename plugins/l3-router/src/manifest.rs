@@ -64,7 +64,7 @@ const RULES: [(&str, &str); 43] = [
 ];
 
 /// Title, alias, description and date of an extension, as Neutron lists it.
-const EXTENSIONS: [(&str, &str, &str, &str); 9] = [
+const EXTENSIONS: [(&str, &str, &str, &str); 12] = [
     (
         "Neutron L3 Router",
         "router",
@@ -107,6 +107,25 @@ const EXTENSIONS: [(&str, &str, &str, &str); 9] = [
         "expose-port-forwarding-in-fip",
         "Expose port forwarding fields in floating IP response",
         "2018-06-28T16:00:00-00:00",
+    ),
+    (
+        "Floating IP Port Forwarding new attribute description",
+        "floating-ip-port-forwarding-description",
+        "Add a description field to Port Forwarding rules",
+        "2019-11-01T10:00:00-00:00",
+    ),
+    (
+        "Floating IP port forwarding detail",
+        "floating-ip-port-forwarding-detail",
+        "Allow list floating ip return more port forwarding data, include'id' and 'internal_port_id'",
+        "2022-05-06T10:00:00-00:00",
+    ),
+    (
+        "Enforce Router's Admin State Down Before Update Extension",
+        "router-admin-state-down-before-update",
+        "Ensure that the admin state of a router is DOWN (admin_state_up=False) before updating the distributed \
+         attribute",
+        "2019-07-02T15:56:00",
     ),
     (
         "L3 Conntrack helper",

@@ -174,20 +174,23 @@ pub(crate) fn remove(ctx: &Context, id: &str, given: &Value) -> Result<Value> {
             return Err(errors::subnet_mismatch(&port_id, &subnet));
         }
         let subnets = outside::subnets(port.fixed_ips.iter().map(|ip| ip.subnet_id.as_str()))?;
+        // Whoever hears that the port goes has his say first, as in Neutron.
+        let answer = take(&router, row, port)?;
         subnets.iter().try_for_each(|subnet| check_unneeded(&router, subnet))?;
-        return take(&router, row, port);
+        return Ok(answer);
     }
     let subnet = given.subnet.unwrap_or_default();
     let (subnet, _) = outside::subnet(ctx, &subnet)?;
     let found = ports.interfaces().find(|(_, port)| port.is_on(&subnet.id));
     let (row, port) = found.ok_or_else(|| errors::no_interface_on(id, &subnet.id))?;
+    let answer = if port.fixed_ips.len() == 1 {
+        take(&router, row, port)?
+    } else {
+        let left: Vec<_> = port.fixed_ips.iter().filter(|ip| ip.subnet_id != subnet.id).collect();
+        answer(id, &outside::readdress(&port.id, &json!(left))?, &[&subnet.id])
+    };
     check_unneeded(&router, &subnet)?;
-    if port.fixed_ips.len() == 1 {
-        return take(&router, row, port);
-    }
-    let left: Vec<_> = port.fixed_ips.iter().filter(|ip| ip.subnet_id != subnet.id).collect();
-    let port = outside::readdress(&port.id, &json!(left))?;
-    Ok(answer(id, &port, &[&subnet.id]))
+    Ok(answer)
 }
 
 fn take(router: &Router, row: &Attached, port: &Port) -> Result<Value> {

@@ -4,11 +4,13 @@ use super::identities::{Identities, known, replace};
 use serde_json::Value;
 
 /// Members whose values differ from server to server. Their types are compared.
-const VOLATILE: [&str; 9] = [
+const VOLATILE: [&str; 11] = [
     "created_at",
     "updated_at",
     "mac_address",
     "ip_address",
+    "floating_ip_address",
+    "external_v4_ip",
     "revision_number",
     "provider:segmentation_id",
     // Recorded with routers, which take addresses too.

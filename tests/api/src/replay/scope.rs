@@ -6,23 +6,16 @@ use super::identities::Identities;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// What the beginnings of paths after `/v2.0/` are about, where that is another
-/// resource than networks, subnets and ports.
-const OTHER_RESOURCES: [(&str, &str); 7] = [
-    ("floatingip_pools", "floating IPs"),
-    ("floatingips", "floating IPs"),
-    ("fwaas", "firewalls"),
-    ("metering", "metering"),
-    ("routers", "routers"),
-    ("vpn", "VPN"),
-    ("extensions/router", "routers"),
-];
+/// What the beginnings of paths after `/v2.0/` are about, where that is a resource
+/// that is not there.
+const OTHER_RESOURCES: [(&str, &str); 1] = [("floatingip_pools", "pools of floating IPs")];
 
 /// Extensions whose plugins Neutron was recorded without.
-const NOT_RECORDED: [&str; 3] = ["logging", "network-segment-range", "port-hint-ovs-tx-steering"];
+const NOT_RECORDED: [&str; 5] =
+    ["l3-conntrack-helper", "lbaasv2", "logging", "network-segment-range", "port-hint-ovs-tx-steering"];
 
 /// Attributes that belong to an extension: collection, name, alias.
-const ATTRIBUTES: [(&str, &str, &str); 52] = [
+const ATTRIBUTES: [(&str, &str, &str); 58] = [
     ("*", "created_at", "standard-attr-timestamp"),
     ("*", "description", "standard-attr-description"),
     ("*", "project_id", "project-id"),
@@ -76,6 +69,12 @@ const ATTRIBUTES: [(&str, &str, &str); 52] = [
     ("port", "resource_request", "port-resource-request"),
     ("port", "security_groups", "security-group"),
     ("port", "trunk_details", "trunk-details"),
+    ("router", "enable_default_route_bfd", "enable-default-route-bfd"),
+    ("router", "enable_default_route_ecmp", "enable-default-route-ecmp"),
+    ("router", "ha_vr_id", "l3-ha"),
+    ("floatingip", "qos_policy_id", "qos-fip"),
+    ("port_forwarding", "external_port_range", "floating-ip-port-forwarding-port-ranges"),
+    ("port_forwarding", "internal_port_range", "floating-ip-port-forwarding-port-ranges"),
 ];
 
 /// What is done with a probe.
@@ -107,6 +106,9 @@ impl Scope {
         if probe.who == "none" && !probe.note.contains("versions") {
             return Verdict::Out("a missing or wrong token");
         }
+        if probe.status >= 500 {
+            return Verdict::Out("what Neutron failed at");
+        }
         let path = probe.path.strip_prefix("/v2.0/").unwrap_or_default();
         match OTHER_RESOURCES.iter().find(|(start, _)| begins(path, start)) {
             Some((_, about)) => Verdict::Out(about),
@@ -132,9 +134,10 @@ impl Scope {
         let Some(members) = document.as_object() else { return document.clone() };
         let pruned = members.iter().map(|(name, value)| {
             let member = name.strip_suffix('s').unwrap_or(name);
-            let value = match (member, value) {
-                ("network" | "subnet" | "port", Value::Object(row)) => Value::Object(self.row(member, row)),
-                ("network" | "subnet" | "port", Value::Array(rows)) => rows
+            let is_extended = ATTRIBUTES.iter().any(|(of, ..)| *of == member);
+            let value = match value {
+                Value::Object(row) if is_extended => Value::Object(self.row(member, row)),
+                Value::Array(rows) if is_extended => rows
                     .iter()
                     .map(|row| {
                         row.as_object().map_or(row.clone(), |row| Value::Object(self.row(member, row)))
