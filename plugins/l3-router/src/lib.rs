@@ -58,7 +58,7 @@ impl ServicePlugin for L3Router {
 
     fn update(ctx: &Context, collection: &str, id: &str, current: Document, changes: Document) -> Result<()> {
         match collection {
-            ROUTERS => routers::update(ctx, id, &current, changes),
+            ROUTERS => routers::update(ctx, id, changes),
             FLOATING_IPS => floating_ips::update(ctx, id, &current, changes),
             port_forwardings::COLLECTION => port_forwardings::update(ctx, id, &current, changes),
             conntrack_helpers::COLLECTION => conntrack_helpers::update(id, &current, &changes),

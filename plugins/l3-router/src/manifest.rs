@@ -64,7 +64,7 @@ const RULES: [(&str, &str); 43] = [
 ];
 
 /// Title, alias, description and date of an extension, as Neutron lists it.
-const EXTENSIONS: [(&str, &str, &str, &str); 12] = [
+const EXTENSIONS: [(&str, &str, &str, &str); 11] = [
     (
         "Neutron L3 Router",
         "router",
@@ -119,13 +119,6 @@ const EXTENSIONS: [(&str, &str, &str, &str); 12] = [
         "floating-ip-port-forwarding-detail",
         "Allow list floating ip return more port forwarding data, include'id' and 'internal_port_id'",
         "2022-05-06T10:00:00-00:00",
-    ),
-    (
-        "Enforce Router's Admin State Down Before Update Extension",
-        "router-admin-state-down-before-update",
-        "Ensure that the admin state of a router is DOWN (admin_state_up=False) before updating the distributed \
-         attribute",
-        "2019-07-02T15:56:00",
     ),
     (
         "L3 Conntrack helper",

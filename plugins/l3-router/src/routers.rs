@@ -47,6 +47,7 @@ pub(crate) fn create(ctx: &Context, bodies: Vec<Document>) -> Result<()> {
 }
 
 fn create_one(ctx: &Context, mut body: Document) -> Result<()> {
+    check_kind(&body)?;
     let info = Info::read(body.remove(GATEWAY_INFO))?;
     let mut document = Document::new();
     for name in [
@@ -78,9 +79,9 @@ fn create_one(ctx: &Context, mut body: Document) -> Result<()> {
 }
 
 /// Changes a router.
-pub(crate) fn update(ctx: &Context, id: &str, current: &Document, mut changes: Document) -> Result<()> {
+pub(crate) fn update(ctx: &Context, id: &str, mut changes: Document) -> Result<()> {
     store::lock(ROUTERS, id)?;
-    check_mode(current, &changes)?;
+    check_kind(&changes)?;
     if changes.contains_key("routes") {
         let routes: Option<Vec<Route>> =
             serde_json::from_value(changes.remove("routes").unwrap_or_default())?;
@@ -98,18 +99,12 @@ pub(crate) fn update(ctx: &Context, id: &str, current: &Document, mut changes: D
     agents::changed(id)
 }
 
-/// A router changes its kind while it carries nothing. In Neutron:
-/// `_validate_router_migration`, `_ensure_admin_state_down`.
-fn check_mode(current: &Document, changes: &Document) -> Result<()> {
-    let differs = |name: &str| changes.get(name).is_some_and(|value| current.get(name) != Some(value));
-    let up = |document: &Document| document.get("admin_state_up").and_then(Value::as_bool);
-    let is_up = up(changes).or_else(|| up(current)).unwrap_or(true);
-    match ["distributed", "ha"].into_iter().any(differs) && up(current) != Some(false) && is_up {
-        true => Err(errors::bad_router(
-            "Cannot change the 'distributed' attribute of active routers. Please set router admin_state_up to \
-             False prior to upgrade",
-        )),
-        false => Ok(()),
+/// There are routers of one kind: on one host, and without a spare.
+fn check_kind(given: &Document) -> Result<()> {
+    let kinds = [("distributed", "Distributed"), ("ha", "Highly available")];
+    match kinds.into_iter().find(|(name, _)| given.get(*name) == Some(&Value::Bool(true))) {
+        Some((_, kind)) => Err(errors::bad_router(format!("{kind} routers are not supported"))),
+        None => Ok(()),
     }
 }
 

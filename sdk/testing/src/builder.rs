@@ -275,6 +275,10 @@ impl Builder {
                     "logging",
                     "auto-allocate",
                     "l3-router",
+                    "metering",
+                    "firewall",
+                    "vpn",
+                    "load-balancer",
                 ]),
             ),
             (
@@ -394,6 +398,10 @@ mod tests {
                 "logging",
                 "auto-allocate",
                 "l3-router",
+                "metering",
+                "firewall",
+                "vpn",
+                "load-balancer",
                 "gadgets"
             ])
         );

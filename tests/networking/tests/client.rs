@@ -1,4 +1,5 @@
-//! Every command of the `openstack` client about what ML2 serves.
+//! Every command of the `openstack` client about what ML2 serves, and
+//! about routers.
 
 #[path = "client/agents.rs"]
 mod agents;
@@ -10,6 +11,8 @@ mod port_attributes;
 mod qos;
 #[path = "client/rbac.rs"]
 mod rbac;
+#[path = "client/routers.rs"]
+mod routers;
 #[path = "client/security_groups.rs"]
 mod security_groups;
 #[path = "client/segments.rs"]

@@ -316,7 +316,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "plugins.service",
         kind: Kind::List,
-        default: r#"["rbac", "service-providers", "flavors", "trunk", "qos", "logging", "auto-allocate", "l3-router"]"#,
+        default: r#"["rbac", "service-providers", "flavors", "trunk", "qos", "logging", "auto-allocate", "l3-router", "metering", "firewall", "vpn", "load-balancer"]"#,
         doc: "Service plugins, in order.",
     },
     Key {

@@ -146,7 +146,12 @@ async fn members_choose_where_to_and_not_how() -> Result {
     let addresses = json!({"network_id": external, "external_fixed_ips": [{"ip_address": "198.51.100.9"}]});
     post(addresses).await?.expect_error(403)?;
     for kind in ["distributed", "ha"] {
-        member.post("/v2.0/routers", &json!({"router": {kind: true}})).await?.expect_error(403)?;
+        let asked = json!({"router": {kind: true}});
+        member.post("/v2.0/routers", &asked).await?.expect_error(403)?;
+        // There are none, and nobody is told otherwise.
+        let (kind, message) = client.post("/v2.0/routers", &asked).await?.expect_error(400)?;
+        assert_eq!(kind, "BadRequest");
+        assert!(message.ends_with("routers are not supported."), "{message}");
     }
     // Networks, subnets and ports of others are not there.
     let (_, foreign) = inside(&client, "10.20.0.0/24").await?;
