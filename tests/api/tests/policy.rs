@@ -27,6 +27,10 @@ async fn normal(server: &Server) -> Result<BTreeMap<String, String>> {
     Ok(rules.iter().map(|rule| (field(rule, "name"), field(rule, "normal"))).collect())
 }
 
+/// Rules that are another here: a rule of a metering label has no project of its
+/// own, so by Neutron's nobody but administrators would see one again.
+const ELSE: [&str; 2] = ["delete_metering_label_rule", "get_metering_label_rule"];
+
 /// A server whose policy file holds all of Neutron's rules prints them in the
 /// form in which another prints its own.
 #[tokio::test(flavor = "multi_thread")]
@@ -41,6 +45,7 @@ async fn every_rule_that_is_served_is_neutrons_own() -> Result {
     let mut missing = Vec::new();
     for name in neutrons().into_keys() {
         match ours.get(name) {
+            Some(_) if ELSE.contains(&name) => {}
             Some(rule) => assert_eq!(Some(rule), theirs.get(name), "{name}"),
             None => missing.push(name),
         }

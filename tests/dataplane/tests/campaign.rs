@@ -30,13 +30,15 @@ struct Known {
 }
 
 impl Known {
-    fn is_reached_by(&self, other: &Known) -> bool {
+    fn is_reached_by(&self, other: &Known, all: &[Known]) -> bool {
+        // Members of a group are known by their addresses, whatever network these
+        // are of.
+        let is_member = |one: &Known| one.is_open && one.port.address == other.port.address;
         self.network == other.network
             && self.is_enabled
             && other.is_enabled
             && self.is_open
-            // Only members of the default group are let in.
-            && other.is_open
+            && all.iter().any(is_member)
     }
 }
 
@@ -140,7 +142,7 @@ impl World {
                 let is_twin =
                     |other: &&Known| other.network == from.network && other.port.address == to.port.address;
                 let target = self.ports.iter().find(is_twin).unwrap_or(to);
-                reaches(&from.port, &to.port, target.is_reached_by(from)).await?;
+                reaches(&from.port, &to.port, target.is_reached_by(from, &self.ports)).await?;
             }
         }
         Ok(())
