@@ -232,7 +232,7 @@ async fn agents_hear_of_labels_and_ask_for_all() -> Result {
         "l3-router",
         "metering",
     ]);
-    let agents = [Agent::l3("h1"), Agent::metering("h1"), Agent::metering("h2")];
+    let agents = [Agent::l3("h1").told(), Agent::metering("h1"), Agent::metering("h2")];
     let Some(cloud) = Cloud::of(builder, &agents).await? else { return Ok(()) };
     let client = cloud.client();
     let told = |host: &str, method: &str| {

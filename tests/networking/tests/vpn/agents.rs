@@ -19,7 +19,7 @@ fn services(cloud: &Cloud, host: &str) -> Value {
 /// A cloud in which somebody at `n1` hears of VPN services, and a router that is
 /// there.
 async fn cloud() -> Result<Option<(Cloud, Scene)>> {
-    let agents = [Agent::l3("n1"), Agent::l3("n2")];
+    let agents = [Agent::l3("n1").told(), Agent::l3("n2").told()];
     let Some(cloud) = Cloud::of(builder().mechanism_drivers(&["openvswitch"]), &agents).await? else {
         return Ok(None);
     };
