@@ -13,7 +13,7 @@ use hadron_sdk::serde_json::{Value, json};
 use hadron_sdk::store::{self, InsertError, Query, StoreError};
 use hadron_sdk::{Context, Document, Result, resources};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// How they are: an agent says when one works.
@@ -211,21 +211,18 @@ fn fixed<'a>(port: &'a Port, asked: Option<&str>) -> Result<&'a outside::FixedIp
 /// The router that leads from a subnet to an external network: the one that is the
 /// subnet's gateway, else any. In Neutron: `get_router_for_floatingip`.
 pub(crate) fn way(external: &str, subnet: &str, port: &Port) -> Result<String> {
-    let inside = attached::on(&port.network_id)?;
-    let inside: Vec<&Attached> = inside.iter().filter(|row| !row.is_gateway()).collect();
-    let outside_of = attached::on(external)?;
-    let leads =
-        |row: &&&Attached| outside_of.iter().any(|out| out.is_gateway() && out.router_id == row.router_id);
-    let candidates: Vec<&&Attached> = inside.iter().filter(leads).collect();
-    let ports = outside::ports(candidates.iter().map(|row| row.port_id.as_str()))?;
-    let gateway = outside::subnets([subnet])?.first().and_then(|subnet| subnet.gateway_ip);
-    let on = |row: &&&&Attached| ports.iter().any(|port| port.id == row.port_id && port.is_on(subnet));
-    let candidates: Vec<&&&Attached> = candidates.iter().filter(on).collect();
-    let is_gateway = |row: &&&&&Attached| {
-        let port = ports.iter().find(|port| port.id == row.port_id);
-        port.is_some_and(|port| port.fixed_ips.iter().any(|ip| Some(ip.ip_address) == gateway))
+    let out = attached::on(external)?.into_iter().filter(Attached::is_gateway);
+    let out: BTreeSet<String> = out.map(|row| row.router_id).collect();
+    let mut sides = attached::on(&port.network_id)?;
+    sides.retain(|row| !row.is_gateway() && out.contains(&row.router_id));
+    let ports = outside::ports(sides.iter().map(|row| row.port_id.as_str()))?;
+    let address = |row: &Attached| {
+        let port = ports.iter().find(|port| port.id == row.port_id)?;
+        port.fixed_ips.iter().find(|ip| ip.subnet_id == subnet).map(|ip| ip.ip_address)
     };
-    let chosen = candidates.iter().find(is_gateway).or_else(|| candidates.first());
+    sides.retain(|row| address(row).is_some());
+    let gateway = outside::subnets([subnet])?.first().and_then(|subnet| subnet.gateway_ip);
+    let chosen = sides.iter().find(|row| address(row) == gateway).or_else(|| sides.first());
     chosen.map(|row| row.router_id.clone()).ok_or_else(|| errors::not_reachable(external, subnet, &port.id))
 }
 

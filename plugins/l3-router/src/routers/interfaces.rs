@@ -145,8 +145,8 @@ fn by_subnet(ctx: &Context, router: &Router, id: &str) -> Result<Value> {
     ports.check_apart(std::slice::from_ref(&subnet))?;
     let address = json!({"subnet_id": subnet.id, "ip_address": gateway});
     // A further prefix of a network that the router is on already.
-    let there = ports.interfaces().map(|(_, port)| port);
-    let there = there.filter(|port| port.is_v6() && port.network_id == subnet.network_id).next();
+    let mut there = ports.interfaces().map(|(_, port)| port);
+    let there = there.find(|port| port.is_v6() && port.network_id == subnet.network_id);
     if let Some(port) = there.filter(|_| subnet.ip_version == 6) {
         let mut addresses: Vec<Value> = port.fixed_ips.iter().map(|ip| json!(ip)).collect();
         addresses.push(address);
