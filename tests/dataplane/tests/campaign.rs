@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
 
-const SHORT: usize = 6;
+const SHORT: usize = 4;
 const LONG: usize = 150;
 
 /// Ports at the same time: each pair of them is tried after each event.
