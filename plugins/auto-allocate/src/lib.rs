@@ -2,7 +2,7 @@
 //! pools, and a router to the default external network, which is also chosen
 //! here. In Neutron: `auto_allocate`.
 //!
-//! There are no routers yet. What a topology needs besides is looked for, and
+//! A plugin cannot join another's router to a subnet yet. What a topology needs besides is looked for, and
 //! what is missing is said in Neutron's words; where nothing else is, it is the
 //! router. So no topology is made, and the alias is not advertised.
 #![deny(unsafe_code)]

@@ -73,7 +73,7 @@ fn asked(query: &Value) -> Result<Asked> {
 }
 
 /// What a topology lacks first: the default external network, default pools (in
-/// these words), and routers in any case.
+/// these words), and a way to join a router in any case.
 fn missing(without_pools: &str) -> Result<Error> {
     if networks::default()?.is_none() {
         return Ok(errors::failure("No default router:external network"));

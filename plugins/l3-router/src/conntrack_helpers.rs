@@ -16,7 +16,7 @@ pub(crate) const COLLECTION: &str = "conntrack_helpers";
 pub(crate) const PARENT: &str = "router_id";
 
 /// Helpers with the protocols that they follow. In Neutron: `ct_helpers`.
-const HELPERS: [(&str, &str); 10] = [
+const HELPERS: [(&str, &str); 11] = [
     ("amanda", "tcp"),
     ("ftp", "tcp"),
     ("h323", "udp"),
@@ -27,10 +27,8 @@ const HELPERS: [(&str, &str); 10] = [
     ("sane", "tcp"),
     ("sip", "udp"),
     ("snmp", "udp"),
+    ("tftp", "udp"),
 ];
-
-/// The one that is over UDP only.
-const TFTP: (&str, &str) = ("tftp", "udp");
 
 /// The declaration.
 pub(crate) fn collection() -> Collection {
@@ -85,12 +83,8 @@ pub(crate) fn collection() -> Collection {
 /// Whether a helper is known, and follows a protocol.
 fn check(document: &Document) -> Result<()> {
     let (helper, protocol) = (text(document, "helper"), text(document, "protocol"));
-    let supported: Vec<&str> = HELPERS
-        .iter()
-        .chain([&TFTP])
-        .filter(|(name, _)| *name == helper)
-        .map(|(_, protocol)| *protocol)
-        .collect();
+    let supported: Vec<&str> =
+        HELPERS.iter().filter(|(name, _)| *name == helper).map(|(_, protocol)| *protocol).collect();
     if supported.is_empty() {
         let message = format!("Conntrack Helper {helper} is not allowed.");
         return Err(Error::invalid("ConntrackHelperNotAllowed", message));
